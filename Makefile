@@ -1,0 +1,53 @@
+# Two commands for a newcomer: `make demo` and `make test`. Each does its own set-up; python3 and pip suffice.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+TOOLS := $(VENV)/tools
+export UV_PYTHON_DOWNLOADS := never
+export DO_NOT_TRACK := 1
+
+.PHONY: demo test bench lint types contracts tests setup clean help
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+
+# uv lives in a small environment of its own, so nothing is installed outside this folder.
+$(TOOLS)/bin/uv:
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9'
+
+$(VENV)/.ready: uv.lock pyproject.toml | $(TOOLS)/bin/uv
+	$(TOOLS)/bin/uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
+	$(TOOLS)/bin/uv sync --quiet --locked
+	touch $@
+
+setup: $(VENV)/.ready ## install what uv.lock pins, in .venv
+
+demo: setup ## link a synthetic Netherlands, from extracts to tables and pages, in ./demo
+	$(BIN)/koppel demo --out demo
+
+test: setup contracts lint types tests ## everything CI checks
+
+contracts: setup
+	$(TOOLS)/bin/uv lock --check --quiet
+	$(BIN)/lint-imports --no-logo
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
+
+types: setup
+	$(BIN)/mypy
+
+tests: setup
+	rm -f .coverage .coverage.*
+	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report= --no-cov-on-fail
+	$(BIN)/coverage report --skip-covered --format=total
+
+bench: setup ## measure the national run and write docs/performance.md
+	$(BIN)/python -m tests.bench
+
+clean: ## remove the environment and everything the demo made
+	rm -rf $(VENV) demo .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,111 @@
+"""The one error hierarchy. Facts are typed, never free text from data; the message comes from the table below.
+
+An error of ours can be shown, logged or stored anywhere: it is data-free by construction, because `facts`
+only takes numbers, booleans, paths we made ourselves and words that look like our own names.
+"""
+
+from __future__ import annotations
+
+import re
+
+Fact = int | bool | str
+
+# A fact is a name of ours: a register, column, reason code, file hash or step. Nine digits in a row are
+# never such a name, so a BSN cannot be a fact even by mistake.
+_NAME = re.compile(r"[A-Za-z0-9_.:,/+ -]{1,160}")
+_NINE_DIGITS = re.compile(r"(?<![0-9a-f])\d{8,9}(?![0-9a-f])")
+
+
+class UnsafeFact(TypeError):
+    """Raised when code tries to put something that is not one of our own names into an error."""
+
+
+def _safe(name: str, value: object) -> Fact:
+    if isinstance(value, int):
+        return value
+    if isinstance(value, str) and _NAME.fullmatch(value) and not _NINE_DIGITS.search(value):
+        return value
+    raise UnsafeFact(f"fact {name} is not a number or one of our names")
+
+
+class KoppelError(Exception):
+    """Base of every error we raise; never raised itself. `exit_code` is what `koppel` exits with."""
+
+    exit_code = 20
+    retryable = False
+
+    def __init__(self, code: str, **facts: object) -> None:
+        self.code = code
+        self.facts: dict[str, Fact] = {name: _safe(name, value) for name, value in facts.items()}
+        super().__init__(self.message())
+
+    def message(self) -> str:
+        """One line for people: what happened, with the facts, and what to do."""
+        told = ", ".join(f"{name}={value}" for name, value in self.facts.items())
+        advice = ADVICE.get(self.code, "")
+        return f"{self.code}{f' ({told})' if told else ''}{f': {advice}' if advice else ''}"
+
+
+class ConfigError(KoppelError):
+    """A setting, agreement or call is wrong."""
+
+    exit_code = 10
+
+
+class DeliveryError(KoppelError):
+    """A delivered file or its contents cannot be accepted."""
+
+    exit_code = 11
+
+
+class KeyUnavailable(KoppelError):
+    """A key is missing, unreadable, or its file is open to others."""
+
+    exit_code = 12
+
+
+class QualityGate(KoppelError):
+    """The program's own accounting does not add up, or a quality limit is passed."""
+
+    exit_code = 13
+
+
+class DisclosureRefused(KoppelError):
+    """A release would give away what must stay hidden."""
+
+    exit_code = 14
+
+
+class Internal(KoppelError):
+    """Anything we did not foresee: step, exception type and incident id, never its text."""
+
+    exit_code = 20
+
+
+ADVICE: dict[str, str] = {
+    "unlisted_column": "a column is not in the register; remove it at the source or have the agreement changed",
+    "missing_column": "the extract lacks a required column; ask the holder for a complete extract",
+    "unreadable_file": "the file cannot be read as CSV, Parquet or XLSX; check format, encoding and separator",
+    "file_too_large": "the file passes the limits for this format; deliver it as CSV or Parquet",
+    "unknown_register": "choose one of the registers listed by `koppel codebook --list`",
+    "unknown_agreement": "no agreement of that name; agreements are YAML files in the agreements folder",
+    "bad_agreement": "the agreement file does not follow the schema; see docs/supplier.md",
+    "agreement_expired": "the agreement is not valid on this day; no row was read",
+    "agreement_mismatch": "the delivery names another agreement text than the one on file",
+    "synthetic_refused": "synthetic numbers are accepted only under an agreement marked synthetic",
+    "real_refused": "a synthetic agreement accepts no real identifier type",
+    "bad_signature": "the manifest was not signed by the supplier's key; refuse the delivery and call the supplier",
+    "bad_hash": "a sealed file differs from what the manifest declares; ask for the delivery again",
+    "bad_manifest": "the manifest does not follow the schema; make the delivery again with the supplier tool",
+    "replay": "this sequence number was accepted before; nothing was changed",
+    "sequence_gap": "an earlier delivery is missing; ask the supplier for the number named here",
+    "row_count_mismatch": "rows in and rows out differ; nothing was released",
+    "key_missing": "the key file does not exist; create keys with `koppel keys init`",
+    "key_open": "the key file or its folder can be read by others; set 0400 on the file and 0700 on the folder",
+    "key_check": "another key was used than the one expected; compare key-check tags with the other parties",
+    "wrong_domain": "pseudonyms of different domains or epochs never meet in one column",
+    "unsealing_failed": "the sealed file cannot be opened with this key",
+    "bad_label": "project, epoch and recipient are lower-case letters, digits and hyphens, 1 to 64",
+    "output_exists": "the output folder is not empty; choose another one or remove it first",
+    "not_delivered": "no delivery of this register has been accepted yet; run its intake first",
+}
