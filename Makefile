@@ -4,7 +4,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-TOOLS := $(VENV)/tools
+TOOLS := .tools
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
@@ -50,4 +50,4 @@ bench: setup ## measure the national run and write docs/performance.md
 	$(BIN)/python -m tests.bench
 
 clean: ## remove the environment and everything the demo made
-	rm -rf $(VENV) demo .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(TOOLS) demo .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

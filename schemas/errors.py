@@ -83,6 +83,10 @@ class Internal(KoppelError):
 
 
 ADVICE: dict[str, str] = {
+    "no_settings": "there is no settings file; name one with --config or KOPPEL_CONFIG, or run `koppel demo`",
+    "bad_settings": "the settings file does not follow the schema; see docs/operator.md",
+    "internal": "something unforeseen; nothing was released. Report the incident with this line",
+    "server_failed": "the local Prefect server did not come up; see the operator's manual or use --direct",
     "unlisted_column": "a column is not in the register; remove it at the source or have the agreement changed",
     "missing_column": "the extract lacks a required column; ask the holder for a complete extract",
     "unreadable_file": "the file cannot be read as CSV, Parquet or XLSX; check format, encoding and separator",

@@ -1,0 +1,83 @@
+"""What a person sees while steps run: one line per step with counts and seconds; or JSON lines; or nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+
+from rich.console import Console
+from rich.status import Status
+
+from schemas.errors import Fact, KoppelError
+
+_TEXT = "  {mark} {what:<34} {counts:>44}  {seconds:>6.1f} s"
+
+
+class Mode(StrEnum):
+    """How progress is shown."""
+
+    TEXT = "text"
+    JSON = "json"
+    QUIET = "quiet"
+
+
+class Reporter:
+    """Progress for one command. Counts are the only data that ever pass through here."""
+
+    def __init__(self, mode: Mode = Mode.TEXT) -> None:
+        self.mode = mode
+        self.console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 110)
+        self.started = time.monotonic()
+
+    def title(self, text: str) -> None:
+        """A heading between groups of steps."""
+        if self.mode is Mode.TEXT:
+            self.console.print(f"[bold]{text}[/bold]")
+
+    @contextmanager
+    def doing(self, what: str) -> Iterator[dict[str, Fact]]:
+        """Show that `what` is under way; the yielded dict takes the counts to show at the end."""
+        counts: dict[str, Fact] = {}
+        began = time.monotonic()
+        status: Status | None = None
+        if self.mode is Mode.TEXT and self.console.is_terminal:
+            status = self.console.status(what)
+            status.start()
+        try:
+            yield counts
+        finally:
+            if status is not None:
+                status.stop()
+        self.done(what, time.monotonic() - began, counts)
+
+    def done(self, what: str, seconds: float, counts: dict[str, Fact]) -> None:
+        """One finished step."""
+        shown = KoppelError("done", **counts).facts
+        if self.mode is Mode.JSON:
+            self.console.print(json.dumps({"step": what, "seconds": round(seconds, 2), **shown}), soft_wrap=True)
+        elif self.mode is Mode.TEXT:
+            skipped = shown.pop("skipped", False)
+            told = ", ".join(
+                f"{value:,} {name}" if isinstance(value, int) else f"{name} {value}" for name, value in shown.items()
+            )
+            mark = "[dim]=[/dim]" if skipped else "[green]+[/green]"
+            self.console.print(_TEXT.format(mark=mark, what=what, counts=told, seconds=seconds))
+
+
+_current = Reporter(Mode.QUIET)
+
+
+def use(reporter: Reporter) -> Reporter:
+    """Make this the reporter that steps talk to; returns it."""
+    global _current  # noqa: PLW0603 - one command, one terminal
+    _current = reporter
+    return reporter
+
+
+def current() -> Reporter:
+    """The reporter of this command."""
+    return _current

@@ -1,0 +1,47 @@
+"""Run a step of `pseudonymize` in a process of its own: it sees identifiers or keys, and no database.
+
+Only file names, numbers and hashes cross this border; an error comes back as code and facts.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+from schemas import errors
+from schemas.errors import Internal, KoppelError
+
+_BRANCH: dict[int, type[KoppelError]] = {
+    kind.exit_code: kind
+    for kind in (
+        errors.ConfigError,
+        errors.DeliveryError,
+        errors.KeyUnavailable,
+        errors.QualityGate,
+        errors.DisclosureRefused,
+    )
+}
+
+
+def pseudonymize(*arguments: object) -> dict[str, Any]:
+    """`python -m pseudonymize ...`: its one JSON line as a dict, or the KoppelError it reports."""
+    command = [sys.executable, "-m", "pseudonymize", *(str(argument) for argument in arguments)]
+    done = subprocess.run(command, capture_output=True, check=False)
+    answer = _answer(done.stdout)
+    if done.returncode == 0 and answer is not None:
+        return answer
+    if answer is not None and done.returncode in _BRANCH:
+        raise _BRANCH[done.returncode](str(answer["code"]), **answer.get("facts", {}))
+    # stderr is dropped unread: what an interpreter writes there we did not choose.
+    raise Internal("internal", step=str(arguments[0]), kind="process", exit=done.returncode)
+
+
+def _answer(output: bytes) -> dict[str, Any] | None:
+    lines = output.decode("utf-8", errors="replace").strip().splitlines()
+    try:
+        found = json.loads(lines[-1]) if lines else None
+    except json.JSONDecodeError:
+        return None
+    return found if isinstance(found, dict) else None

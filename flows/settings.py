@@ -1,0 +1,92 @@
+"""Settings of one TTP: a frozen model over one TOML file, named by KOPPEL_CONFIG. Keys appear only as folders."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from schemas.errors import ConfigError
+
+ENV = "KOPPEL_CONFIG"
+PERIOD = re.compile(r"20\d\dH[12]-20\d\dH[12]")
+
+
+class Settings(BaseSettings):
+    """Where things are and how much of the machine may be used. Relative paths count from the file's folder."""
+
+    model_config = SettingsConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    home: Path
+    agreements: Path
+    keys: Path
+    inbox: Path
+    gateway: Path
+    period: str = "2019H1-2023H2"
+    release: str = "demo-1"
+    recipient: str = "onderzoek"
+    memory_limit: str = Field(default="1GB", pattern=r"^\d+(MB|GB)$")
+    threads: int = Field(default=2, ge=1, le=64)
+    prefect_port: int = Field(default=4299, ge=1024, le=65535)
+    retention_days: int = Field(default=90, ge=1)
+    truth: Path | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """One file and nothing else: no environment variable or .env changes a run."""
+        return (init_settings,)
+
+    @model_validator(mode="after")
+    def _known_period(self) -> Self:
+        if not PERIOD.fullmatch(self.period):
+            raise ValueError("period is written as 2019H1-2023H2")
+        return self
+
+    @property
+    def store(self) -> Path:
+        """Accepted deliveries: pseudonymised payloads and link files."""
+        return self.home / "store"
+
+    @property
+    def run(self) -> Path:
+        """Everything the run of this period made."""
+        return self.home / "runs" / self.period
+
+    @property
+    def out(self) -> Path:
+        """The release folder."""
+        return self.home / "releases" / self.release
+
+    @property
+    def state(self) -> Path:
+        """Ledger, step journal and event log."""
+        return self.home / "state"
+
+
+_PATHS = ("home", "agreements", "keys", "inbox", "gateway", "truth")
+
+
+def load(path: Path | None = None) -> Settings:
+    """Read the settings file (argument, else KOPPEL_CONFIG, else ./koppel.toml). ConfigError when it is wrong."""
+    file = (path or Path(os.environ.get(ENV, "koppel.toml"))).resolve()
+    if not file.is_file():
+        raise ConfigError("no_settings")
+    try:
+        content = TomlConfigSettingsSource(Settings, file)()
+        located = {k: str(file.parent / v) if k in _PATHS else v for k, v in content.items()}
+        return Settings.model_validate(located)
+    except ValidationError as error:
+        raise ConfigError("bad_settings", faults=error.error_count()) from None
+    except ValueError:
+        raise ConfigError("bad_settings", faults=1) from None
