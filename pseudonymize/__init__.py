@@ -1,0 +1,1 @@
+"""WHO becomes whom: the only room that sees identifiers and keys. No database, no data frames, no network."""

@@ -83,6 +83,8 @@ class Internal(KoppelError):
 
 
 ADVICE: dict[str, str] = {
+    "gateway_refused": "a raw extract lies at the gateway, but the agreement asks for sealed deliveries; remove it",
+    "outputs_changed": "a finished step's files differ from its journal; find out who changed them, then run again",
     "no_settings": "there is no settings file; name one with --config or KOPPEL_CONFIG, or run `koppel demo`",
     "bad_settings": "the settings file does not follow the schema; see docs/operator.md",
     "internal": "something unforeseen; nothing was released. Report the incident with this line",

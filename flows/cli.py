@@ -1,0 +1,215 @@
+"""The `koppel` command. Signature = interface, docstring = help; every verb has --json and the exit codes of errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import date
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+from rich.console import Console
+from rich.table import Table
+
+from flows import report
+from flows.report import Mode, Reporter
+from flows.safe import guarded
+from schemas.errors import KoppelError
+
+app = App(name="koppel", help="Link registers about vulnerable people without anyone learning who they are.")
+synthetic_app = App(name="synthetic", help="A synthetic Netherlands, calibrated on published figures.")
+keys_app = App(name="keys", help="Key files of suppliers, converter and linker.")
+app.command(synthetic_app)
+app.command(keys_app)
+
+Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
+Quiet = Annotated[bool, Parameter(name="--quiet", help="Show no progress.")]
+Config = Annotated[Path | None, Parameter(name="--config", help="Settings file; default KOPPEL_CONFIG or ./koppel.toml.")]
+out = Console(highlight=False, soft_wrap=True)
+
+
+def _progress(as_json: bool, quiet: bool) -> Reporter:
+    return report.use(Reporter(Mode.QUIET if quiet else Mode.JSON if as_json else Mode.TEXT))
+
+
+def _show(answer: dict[str, Any], as_json: bool, title: str) -> None:
+    if as_json:
+        out.print_json(json.dumps(answer))
+        return
+    table = Table("", "", title=title, title_justify="left", show_header=False, box=None)
+    for name, value in answer.items():
+        table.add_row(name, f"{value:,}" if isinstance(value, int) else str(value))
+    out.print(table)
+
+
+@app.command
+def demo(
+    *, out_folder: Annotated[Path, Parameter(name="--out")] = Path("demo"), scale: float = 1.0, seed: int = 2024,
+    direct: bool = False, port: int = 4299, quiet: Quiet = False, as_json: Json = False,
+) -> None:
+    """Link a synthetic Netherlands, from extracts to the deliverables of every reader.
+
+    Parameters
+    ----------
+    out_folder: Where everything goes; an earlier demo there is replaced.
+    scale: 1 is the whole country, 0.01 a village.
+    seed: Another seed, another country.
+    direct: Run the same steps without a Prefect server.
+    port: Port of the embedded Prefect server, on loopback.
+    """
+    from flows import demo as room  # noqa: PLC0415 - keeps `koppel check` fast
+
+    reporter = _progress(as_json, quiet)
+    reporter.title("Suppliers")
+    settings = room.prepare(out_folder, port=port)
+    room.make_country(out_folder, scale=scale, seed=seed)
+    room.suppliers_deliver(settings, out_folder)
+    reporter.title("Trusted third party")
+    room.run(settings, out_folder, direct=direct)
+    _show(room.summary(out_folder), as_json, "Look at")
+
+
+@app.command
+def run(*, direct: bool = False, config: Config = None, quiet: Quiet = False, as_json: Json = False) -> None:
+    """Take in what was delivered, link, publish and check; steps whose inputs and code are unchanged are not redone.
+
+    Parameters
+    ----------
+    direct: Run the steps without Prefect; the output is the same to the byte.
+    """
+    from flows import running  # noqa: PLC0415
+
+    _progress(as_json, quiet)
+    done = running.run(config, direct=direct)
+    _show({"fingerprint": done.fingerprint[:12], **done.facts}, as_json, "Done")
+
+
+@app.command
+def check(file: Path, *, register: str, synthetic: bool = False, as_json: Json = False) -> None:
+    """Validate an extract; nothing is written and no value is shown. Exit code 0 also when rows are rejected.
+
+    Parameters
+    ----------
+    file: The extract: CSV, Parquet or XLSX.
+    register: injus, injus_tbs, reclassering, ifzo, gmsd or crosswalk.
+    synthetic: Judge numbers as synthetic ones (NL:BSN-SYN).
+    """
+    from pseudonymize import deliver as room  # noqa: PLC0415
+    from schemas.registers import register as find  # noqa: PLC0415
+
+    _tell(room.check(file, find(register), synthetic=synthetic), as_json)
+
+
+@app.command
+def deliver(
+    file: Path, *, agreement: Path, keys: Path, public: Path, sequence: int,
+    out_folder: Annotated[Path, Parameter(name="--out")], coverage: Path | None = None, as_json: Json = False,
+) -> None:
+    """Make a sealed, signed delivery from an extract (for suppliers, and for the gateway).
+
+    Parameters
+    ----------
+    file: The extract: CSV, Parquet or XLSX.
+    agreement: The agreement (YAML) this delivery falls under.
+    keys: Your own key folder.
+    public: Folder with the public keys of the TTP.
+    sequence: Your number of this delivery: one more than the last.
+    out_folder: Empty folder for the delivery and the local report.
+    coverage: GMSD only: which municipalities delivered which half-year, and its status.
+    """
+    from pseudonymize import commands  # noqa: PLC0415
+
+    _tell(commands.deliver(file, agreement, keys, public, sequence, out_folder, coverage), as_json)
+
+
+def _tell(found: Any, as_json: bool) -> None:
+    if as_json:
+        out.print_json(json.dumps(found.as_dict()))
+        return
+    out.print(found.text())
+
+
+@synthetic_app.command
+def make(
+    out_folder: Annotated[Path, Parameter(name="--out")], *, scale: float = 1.0, seed: int = 2024, as_json: Json = False
+) -> None:
+    """Make the extracts of a synthetic country, and the truth apart.
+
+    Parameters
+    ----------
+    out_folder: Where extracts/ and truth/ go.
+    scale: 1 is the whole country.
+    seed: Another seed, another country.
+    """
+    from synthetic import country  # noqa: PLC0415
+
+    made = country.make(out_folder, scale=scale, seed=seed)
+    _show({"rows": made.rows, "persons": made.persons}, as_json, "Made")
+
+
+@synthetic_app.command(name="report")
+def synthetic_report(folder: Path, *, as_json: Json = False) -> None:
+    """Published figures against the synthetic country's, side by side.
+
+    Parameters
+    ----------
+    folder: A folder made by `koppel synthetic make` (or demo/land).
+    """
+    from synthetic import report as room  # noqa: PLC0415
+
+    rows = room.compare(folder / "extracts")
+    if as_json:
+        out.print_json(json.dumps([row.__dict__ for row in rows], default=str))
+        return
+    out.print(room.text(rows), markup=False)
+
+
+@app.command
+def codebook(*, write: Path | None = None) -> None:
+    """List the registers, or write the codebook pages.
+
+    Parameters
+    ----------
+    write: Folder for the pages (docs/codebook in the project).
+    """
+    from schemas import codebook as room  # noqa: PLC0415
+    from schemas.registers import REGISTERS  # noqa: PLC0415
+
+    if write is None:
+        _show({name: register.title for name, register in REGISTERS.items()}, False, "Registers")
+        return
+    _show({"pages": len(room.write(write))}, False, "Written")
+
+
+@keys_app.command(name="init")
+def keys_init(
+    home: Path, *, project: str, epoch: str, suppliers: str, recipients: str = "onderzoek", as_json: Json = False
+) -> None:
+    """Create keys for every party of a project, each in a folder of its own (0700, files 0400).
+
+    Parameters
+    ----------
+    home: New folder; hand each party its own part and nothing else.
+    project: Name of the project.
+    epoch: Name of the key epoch.
+    suppliers: Names, separated by commas.
+    recipients: Names, separated by commas.
+    """
+    from pseudonymize import commands  # noqa: PLC0415
+
+    _show(commands.create_keys(home, project, epoch, suppliers.split(","), recipients.split(",")), as_json, "Keys")
+
+
+def today() -> date:
+    """The day on which agreements must be valid."""
+    return date.today()  # noqa: DTZ011 - the operator's calendar day
+
+
+def main() -> None:
+    """Run the command; an error is one line without data, and its branch is the exit code."""
+    try:
+        guarded(app)()
+    except KoppelError as error:
+        Console(stderr=True, highlight=False).print(f"koppel: {error}", markup=False, soft_wrap=True)
+        sys.exit(error.exit_code)

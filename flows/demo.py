@@ -1,0 +1,116 @@
+"""`koppel demo`: a synthetic Netherlands, its suppliers, the TTP and the readers, in one folder.
+
+Suppliers deliver sealed files with the supplier tool; one register (3RO) comes as a raw extract through the
+gateway. Then the real flows run on an embedded Prefect server.
+"""
+
+from __future__ import annotations
+
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from flows import pipeline, rooms, server, steps
+from flows.report import current
+from flows.resume import Done
+from flows.settings import ENV, Settings, load
+from schemas.errors import ConfigError
+from schemas.registers import REGISTERS
+from synthetic import country
+
+AGREEMENTS = Path(country.__file__).parent / "agreements"
+RAW = "reclassering"
+MARK = ".koppel-demo"
+
+
+def prepare(out: Path, *, scale: float, seed: int, port: int) -> Settings:
+    """An empty demo folder with settings, agreements and keys. ConfigError output_exists for a folder not ours."""
+    if out.exists() and any(out.iterdir()):
+        if not (out / MARK).is_file():
+            raise ConfigError("output_exists")
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True, mode=0o700)
+    (out / MARK).write_text("SYNTHETISCH: alles in deze map is verzonnen.\n", encoding="utf-8")
+    shutil.copytree(AGREEMENTS, out / "agreements", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    (out / "koppel.toml").write_text(_toml(port), encoding="utf-8")
+    settings = load(out / "koppel.toml")
+    suppliers = {steps.agreement_of(settings, register)[0].supplier for register in REGISTERS}
+    rooms.pseudonymize(
+        "keys", "--home", settings.keys, "--project", "koppelpunt-demo", "--pre-epoch", "run-1", "--epoch", "epoch-1",
+        "--suppliers", ",".join(sorted(suppliers)), "--recipients", settings.recipient,
+    )
+    return settings
+
+
+def _toml(port: int) -> str:
+    paths = {"home": "ttp", "agreements": "agreements", "keys": "keys", "inbox": "ttp/inbox"}
+    paths |= {"gateway": "ttp/gateway", "truth": "land/truth"}
+    lines = ["# Settings of the demo; docs/operator.md explains each.", *(f'{k} = "{v}"' for k, v in paths.items())]
+    return "\n".join([*lines, f"prefect_port = {port}"]) + "\n"
+
+
+def make_country(out: Path, *, scale: float, seed: int) -> None:
+    """The four registers and the crosswalk as their holders would export them, and the truth apart."""
+    with current().doing("synthetic country") as counts:
+        report = country.make(out / "land", scale=scale, seed=seed)
+        counts["rows"] = report.rows
+        counts["persons"] = report.persons
+
+
+def suppliers_deliver(settings: Settings, out: Path) -> None:
+    """Each supplier runs its tool on its own extract, two at a time; the raw one is laid at the gateway."""
+    extracts = out / "land" / "extracts"
+    jobs = []
+    for register in REGISTERS:
+        for number, source in enumerate(sorted(extracts.glob(f"{register}.csv")) or _numbered(extracts, register), 1):
+            jobs.append((register, number, source))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(lambda job: _deliver(settings, *job), sorted(jobs, key=lambda job: -job[2].stat().st_size)))
+
+
+def _numbered(extracts: Path, register: str) -> list[Path]:
+    return sorted(extracts.glob(f"{register}_[0-9].csv"))
+
+
+def _deliver(settings: Settings, register: str, number: int, source: Path) -> None:
+    agreement, file = steps.agreement_of(settings, register)
+    if agreement.gateway:
+        folder = settings.gateway / register
+        folder.mkdir(parents=True, mode=0o700)
+        source.rename(folder / source.name)
+        return
+    with current().doing(f"deliver {register} {number}") as counts:
+        answer = steps.deliver(settings, source, register, file, agreement.supplier, number)
+        counts["rows"] = int(answer["rows"]["in"])
+        counts["quarantined"] = int(answer["rows"]["quarantined"])
+
+
+def run(settings: Settings, out: Path, *, direct: bool) -> Done:
+    """The TTP's side: on an embedded Prefect server, or direct."""
+    import os  # noqa: PLC0415
+
+    os.environ[ENV] = str(out / "koppel.toml")
+    if direct:
+        return pipeline.run_direct(settings)
+    with current().doing("prefect server"):
+        running = server.running(settings.home / "prefect", settings.prefect_port)
+        running.__enter__()
+    try:
+        from flows import deployments  # noqa: PLC0415 - Prefect reads its settings when first imported
+
+        deployments.run()
+    finally:
+        running.__exit__(None, None, None)
+    return pipeline.publish(settings)
+
+
+def summary(out: Path) -> dict[str, str]:
+    """Where to look now: reader -> path."""
+    return {
+        "VNG": str(out / "ttp/releases/demo-1/vng/doelgroep.html"),
+        "onderzoeker": str(out / "ttp/releases/demo-1/onderzoek/README.md"),
+        "operator": str(out / "ttp/releases/demo-1/operator/kwaliteit.html"),
+        "truth": str(out / "ttp/releases/demo-1/operator/truth.md"),
+    }
+
+

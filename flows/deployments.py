@@ -1,0 +1,117 @@
+"""The Prefect flows: one deployment per register, per period and per release. Thin: tasks call the pipeline.
+
+Parameters are names only (a register); settings come from the file that KOPPEL_CONFIG names, keys never pass.
+Importing this module imports Prefect (seconds): only `koppel run` and `koppel deploy` do so.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from prefect import flow, task
+from prefect.artifacts import create_table_artifact
+from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.schedules import Cron
+
+from flows import pipeline, steps
+from flows.safe import guarded
+from flows.settings import load
+from flows.steps import Parcel
+from schemas.registers import REGISTERS
+
+TIMEZONE = "Europe/Amsterdam"
+_PLAIN: dict[str, Any] = {"cache_policy": None, "persist_result": False, "log_prints": False}
+
+
+@task(name="gateway", **_PLAIN)
+@guarded
+def gateway_task(register: str) -> int:
+    """Run the supplier tool on raw extracts at the gateway, before anything else touches them."""
+    return steps.gateway(load(), register)
+
+
+@task(name="verify", **_PLAIN)
+@guarded
+def verify_task(register: str) -> list[Parcel]:
+    """Signature, agreement, sequence and hashes of what lies in the inbox."""
+    return steps.verify(load(), register)
+
+
+@task(name="convert, open, accept", **_PLAIN)
+@guarded
+def take_in_task(parcel: Parcel) -> int:
+    """Two processes side by side: identity to link pseudonyms, payload to Parquet; then accept."""
+    return pipeline.take_in(load(), parcel)
+
+
+@flow(name="intake", persist_result=False, validate_parameters=True)
+@guarded
+def intake(register: str) -> int:
+    """Take in every new delivery of one register."""
+    gateway_task(register)
+    rows = sum(take_in_task(parcel) for parcel in verify_task(register))
+    create_table_artifact(key=f"intake-{register.replace('_', '-')}", table=[{"register": register, "rows": rows}])
+    return rows
+
+
+@task(name="link", **_PLAIN)
+@guarded
+def link_task() -> dict[str, Any]:
+    """Spells, title ends, outcomes and counts, in DuckDB."""
+    return dict(pipeline.link(load()).facts)
+
+
+@flow(name="link", persist_result=False)
+@guarded
+def link() -> None:
+    """Link all accepted deliveries of the period."""
+    create_table_artifact(key="link", table=[link_task()])
+
+
+@task(name="publish", **_PLAIN)
+@guarded
+def publish_task() -> dict[str, Any]:
+    """Recipient pseudonyms, protection, pages and tables."""
+    return dict(pipeline.publish(load()).facts)
+
+
+@flow(name="publish", persist_result=False)
+@guarded
+def publish() -> None:
+    """Make the release folder."""
+    create_table_artifact(key="publish", table=[publish_task()])
+
+
+@flow(name="upkeep", persist_result=False)
+@guarded
+def upkeep() -> None:
+    """Retention and integrity checks."""
+    pipeline.upkeep(load())
+
+
+def run() -> None:
+    """Every flow in order on the server that PREFECT_API_URL names."""
+    for register in REGISTERS:
+        intake(register)
+    link()
+    publish()
+    upkeep()
+
+
+def deployments() -> list[RunnerDeployment]:
+    """One deployment per register (half-yearly), and one each for link, publish and upkeep."""
+    half_year = [Cron("0 2 15 2,8 *", timezone=TIMEZONE)]
+    made = [
+        intake.to_deployment(
+            f"intake-{register}", parameters={"register": register}, schedules=half_year, **_where()
+        )
+        for register in REGISTERS
+    ]
+    made.append(link.to_deployment("link", schedules=[Cron("0 4 16 2,8 *", timezone=TIMEZONE)], **_where()))
+    made.append(publish.to_deployment("publish", **_where()))  # a person decides when something leaves
+    made.append(upkeep.to_deployment("upkeep", schedules=[Cron("0 3 * * *", timezone=TIMEZONE)], **_where()))
+    return made
+
+
+def _where() -> dict[str, Any]:
+    return {"entrypoint_type": EntrypointType.MODULE_PATH, "work_pool_name": "ttp", "concurrency_limit": 1}

@@ -1,0 +1,51 @@
+"""The run manifest: what went in, with which agreements, plan, code and versions. The same run, the same bytes."""
+
+from __future__ import annotations
+
+import json
+import platform
+from importlib.metadata import version
+from typing import Any
+
+from flows import resume
+from flows.settings import Settings
+from linkage.plan import Plan
+
+LIBRARIES = ("cryptography", "duckdb", "koppelpunt", "numpy", "pandas", "prefect", "pyarrow", "pyrage")
+ROOMS = ("schemas", "pseudonymize", "linkage", "release", "flows")
+
+
+def run_manifest(settings: Settings) -> dict[str, Any]:
+    """Facts of this run without a clock in them; `run_id` is a hash over all the rest."""
+    facts: dict[str, Any] = {
+        "period": settings.period,
+        "release": settings.release,
+        "recipient": settings.recipient,
+        "synthetic": settings.truth is not None,
+        "plan": {"version": Plan().version, "sha256": Plan().digest()},
+        "inputs": [_input(settings, register, folder) for register, folder in _stored(settings)],
+        "code": {room: resume.code_hash((room,)) for room in ROOMS},
+        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+    }
+    return {"run_id": resume.combined([json.dumps(facts, sort_keys=True)])[:12], **facts}
+
+
+def _stored(settings: Settings) -> list[tuple[str, str]]:
+    found = sorted(settings.store.glob("*/[0-9][0-9][0-9][0-9]/manifest.json"))
+    return [(path.parent.parent.name, path.parent.name) for path in found]
+
+
+def _input(settings: Settings, register: str, folder: str) -> dict[str, Any]:
+    path = settings.store / register / folder / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        "register": register,
+        "sequence": manifest["sequence"],
+        "manifest_sha256": resume.sha256_file(path),
+        "agreement": manifest["agreement"],
+        "rows": manifest["rows"],
+        "reasons": manifest["reasons"],
+        "identifiers": manifest["identifiers"],
+        "period": manifest["period"],
+        "key_check": manifest["key_check"],
+    }

@@ -1,0 +1,78 @@
+"""The order of the steps, once. `koppel run --direct` calls it as it is; Prefect wraps the same functions."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from flows import steps, work
+from flows.report import current
+from flows.resume import Done
+from flows.safe import guarded
+from flows.settings import Settings
+from flows.steps import Parcel
+from schemas.errors import Fact
+from schemas.registers import REGISTERS
+
+
+def take_in(settings: Settings, parcel: Parcel) -> int:
+    """Convert and open one verified delivery side by side (two processes), then accept it."""
+    with current().doing(f"intake {parcel.register} {parcel.sequence}") as counts:
+        steps.prepare(settings, parcel)
+        with ThreadPoolExecutor(2) as pool:
+            converting = pool.submit(steps.convert, settings, parcel)
+            opening = pool.submit(steps.open_payload, settings, parcel)
+            counts["pseudonyms"] = int(converting.result()["rows"])
+            opening.result()
+        counts["rows"] = steps.accept(settings, parcel)
+    return parcel.accepted
+
+
+@guarded
+def intake(settings: Settings, register: str) -> int:
+    """Everything new of one register; returns the rows accepted."""
+    raw = steps.gateway(settings, register)
+    if raw:
+        current().done(f"gateway {register}", 0.0, {"extracts": raw})
+    return sum(take_in(settings, parcel) for parcel in steps.verify(settings, register))
+
+
+@guarded
+def link(settings: Settings) -> Done:
+    """Link all accepted deliveries of the period."""
+    with current().doing("link") as counts:
+        done = work.link(settings)
+        counts.update(_shown(done))
+    return done
+
+
+@guarded
+def publish(settings: Settings) -> Done:
+    """Recipient pseudonyms, then the release folder."""
+    with current().doing("recipient pseudonyms") as counts:
+        counts.update(_shown(work.recipient(settings), keep=("persons",)))
+    with current().doing("publish") as counts:
+        done = work.release(settings)
+        counts.update(_shown(done))
+    return done
+
+
+@guarded
+def upkeep(settings: Settings) -> None:
+    """Integrity of finished steps, retention of sealed deliveries."""
+    with current().doing("upkeep") as counts:
+        counts.update(work.upkeep(settings))
+
+
+def _shown(done: Done, keep: tuple[str, ...] | None = None) -> dict[str, Fact]:
+    facts = {name: value for name, value in done.facts.items() if keep is None or name in keep}
+    return {**facts, **({"skipped": True} if done.skipped else {})}
+
+
+def run_direct(settings: Settings) -> Done:
+    """Intake of every register, link, publish, upkeep: no Prefect anywhere."""
+    for register in REGISTERS:
+        intake(settings, register)
+    link(settings)
+    done = publish(settings)
+    upkeep(settings)
+    return done

@@ -1,0 +1,125 @@
+"""Link, convert for the recipient, publish, keep up: the steps after intake. Plain functions, no Prefect."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+from flows import resume, rooms
+from flows.manifest import run_manifest
+from flows.resume import Done, Facts
+from flows.settings import Settings
+from flows.steps import log
+from linkage.link import Delivery
+from linkage.link import link as link_deliveries
+from linkage.plan import Plan
+from release import publish
+from schemas.errors import DeliveryError, QualityGate
+from schemas.registers import REGISTERS
+
+LINK_ROOMS = ("schemas", "linkage")
+CONVERT_ROOMS = ("schemas", "pseudonymize")
+RELEASE_ROOMS = ("schemas", "release")
+
+
+def deliveries(settings: Settings) -> list[Delivery]:
+    """Every accepted delivery in the store. DeliveryError not_delivered when a register has none."""
+    found = []
+    for register in REGISTERS:
+        folders = sorted((settings.store / register).glob("[0-9][0-9][0-9][0-9]"))
+        if not folders:
+            raise DeliveryError("not_delivered", register=register)
+        found += [Delivery(register, int(folder.name), folder) for folder in folders]
+    return found
+
+
+def link(settings: Settings) -> Done:
+    """Pseudonyms and payloads to linked tables and counts, in `runs/<period>/linked`."""
+    inputs = {f"{d.register}/{d.sequence}": resume.sha256_file(d.folder / "manifest.json") for d in deliveries(settings)}
+    plan = Plan()
+
+    def work(out: Path) -> Facts:
+        scratch = settings.run / "scratch"
+        try:
+            result = link_deliveries(
+                deliveries(settings), out, plan=plan, work=scratch,
+                memory_limit=settings.memory_limit, threads=settings.threads,
+            )
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+        return dict(result.facts())
+
+    done = resume.step(
+        "link", journal=settings.state / "steps", inputs={**inputs, "plan": plan.digest()},
+        rooms=LINK_ROOMS, out=settings.run / "linked", work=work,
+    )
+    log(settings).event("linked", period=settings.period, fingerprint=done.fingerprint, skipped=done.skipped)
+    return done
+
+
+def recipient(settings: Settings) -> Done:
+    """Link pseudonyms of persons to the recipient's domain: the converter again, persons only."""
+    source = settings.run / "linked" / "person_link.parquet"
+
+    def work(out: Path) -> Facts:
+        answer = rooms.pseudonymize(
+            "recipient", *("--source", source, "--keys", settings.keys / "converter"),
+            *("--recipient", settings.recipient, "--out", out / "pseudonyms.parquet"),
+        )
+        return {"persons": int(answer["rows"]), "key": str(answer["key_check"])}
+
+    return resume.step(
+        "recipient", journal=settings.state / "steps",
+        inputs={"person_link": resume.sha256_file(source), "recipient": settings.recipient},
+        rooms=CONVERT_ROOMS, out=settings.run / "recipient", work=work,
+    )
+
+
+def release(settings: Settings) -> Done:
+    """Everything the readers get, in `releases/<release>`: VNG, researchers, operator, truth (synthetic only)."""
+    run = run_manifest(settings)
+    linked, pseudonyms = settings.run / "linked", settings.run / "recipient" / "pseudonyms.parquet"
+
+    def work(out: Path) -> Facts:
+        made = publish.publish_vng(linked, out / "vng", release_id=settings.release, run=run)
+        made += publish.publish_research(linked, pseudonyms, out / "onderzoek", release_id=settings.release, run=run)
+        made += publish.publish_operator(linked, out / "operator", run=run)
+        if settings.truth is not None:
+            made += publish.publish_truth(linked, settings.truth, out / "operator", run=run)
+        (out / "run.json").write_text(json.dumps(run, indent=1, sort_keys=True), encoding="utf-8")
+        return {"files": len(made)}
+
+    done = resume.step(
+        "release", journal=settings.state / "steps",
+        inputs={"linked": resume.combined(resume.hashes(linked).values()), "pseudonyms": resume.sha256_file(pseudonyms),
+                "release": settings.release, "truth": str(settings.truth is not None)},
+        rooms=RELEASE_ROOMS, out=settings.out, work=work,
+    )
+    log(settings).event("released", release=settings.release, fingerprint=done.fingerprint, skipped=done.skipped)
+    return done
+
+
+def upkeep(settings: Settings) -> Facts:
+    """Check that finished steps still are what their journals say; delete sealed deliveries past retention."""
+    checked = 0
+    for name, folder in (("link", settings.run / "linked"), ("release", settings.out)):
+        record = settings.state / "steps" / f"{name}.json"
+        if record.is_file():
+            kept: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
+            if kept["outputs"] != resume.hashes(folder):
+                raise QualityGate("outputs_changed", step=name)
+            checked += 1
+    deleted = sum(_expire(folder, settings.retention_days) for folder in settings.inbox.glob("*/[0-9]*"))
+    log(settings).event("upkeep", files=checked, deleted=deleted)
+    return {"checked": checked, "deleted": deleted}
+
+
+def _expire(folder: Path, days: int) -> int:
+    """Delete a sealed delivery older than the retention; 1 when deleted. The ledger still knows its number."""
+    if time.time() - folder.stat().st_mtime < days * 86_400:
+        return 0
+    shutil.rmtree(folder)
+    return 1

@@ -1,0 +1,141 @@
+"""Whole columns of identifiers: canonical form and reason per row, and the HMAC of every value.
+
+Vectorised twins of bsn.canonical and prf.Prf.one; a test holds them equal. Work is done on distinct values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pseudonymize import bsn
+from pseudonymize.prf import PSEUDONYM, Prf
+
+Bytes = npt.NDArray[np.uint8]
+_REASONS = pa.array(bsn.REASONS, pa.string())
+_WEIGHTS = np.array(bsn.WEIGHTS, np.int32)
+_DENIED = np.array(sorted(int(number) for number in bsn.DENIED), np.int64)
+_POWERS = 10 ** np.arange(8, -1, -1, dtype=np.int64)
+_TEST_LOW = int(bsn.TEST_RANGE.ljust(9, "0"))
+_USABLE = 255
+
+
+@dataclass(frozen=True)
+class Canonical:
+    """`values`: canonical bytes, null where unusable; `reasons`: code where unusable, null where usable."""
+
+    values: pa.Array
+    reasons: pa.Array
+
+
+def flat(values: pa.Array | pa.ChunkedArray) -> pa.Array:
+    """One contiguous array."""
+    if not isinstance(values, pa.ChunkedArray):
+        return values
+    chunks = values.chunks or [pa.array([], values.type)]
+    return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
+
+
+def canonical_bsn(text: pa.Array | pa.ChunkedArray, *, synthetic: bool) -> Canonical:
+    """Canonical BSNs of a text column, fixed_size_binary(9), with the reason per unusable row."""
+    encoded = flat(text).cast(pa.string()).dictionary_encode()
+    trimmed = pc.ascii_trim(encoded.dictionary, characters=bsn.OUTER_BLANKS)
+    digits, codes = _judge(trimmed, synthetic)
+    usable = codes == _USABLE
+    distinct = fixed_size(digits.tobytes(), 9, usable)
+    reasons = _REASONS.take(pa.array(np.where(usable, 0, codes), mask=usable))
+    return Canonical(
+        distinct.take(encoded.indices),
+        pc.if_else(encoded.indices.is_null(), bsn.EMPTY, reasons.take(encoded.indices)),
+    )
+
+
+def _judge(trimmed: pa.Array, synthetic: bool) -> tuple[Bytes, Bytes]:
+    """Nine digits (as text bytes) per value and the position of its reason in bsn.REASONS, or _USABLE."""
+    width = np.asarray(pc.binary_length(trimmed))
+    numeric = np.asarray(pc.match_substring_regex(trimmed, "^[0-9]+$").to_numpy(zero_copy_only=False))
+    shaped = numeric & ((width == 8) | (width == 9))
+    digits = np.full((len(trimmed), 9), ord("0"), np.uint8)
+    digits[shaped] = _nine(trimmed, width, shaped)
+    codes = np.full(len(trimmed), bsn.REASONS.index(bsn.LENGTH), np.uint8)
+    codes[~numeric] = bsn.REASONS.index(bsn.NOT_NUMERIC)
+    codes[width == 0] = bsn.REASONS.index(bsn.EMPTY)
+    codes[shaped] = _content(digits[shaped], synthetic)
+    return digits, codes
+
+
+def _nine(trimmed: pa.Array, width: npt.NDArray[np.int32], shaped: npt.NDArray[np.bool_]) -> Bytes:
+    """The digits of well-shaped values as an n x 9 matrix, eight digits behind a zero."""
+    if not shaped.any():
+        return np.empty((0, 9), np.uint8)
+    offsets = np.frombuffer(trimmed.buffers()[1], np.int32)[trimmed.offset : trimmed.offset + len(trimmed)]
+    data = np.frombuffer(trimmed.buffers()[2], np.uint8)
+    short = width[shaped] == 8
+    places = offsets[shaped].astype(np.int64)[:, None] + np.arange(9) - short[:, None]
+    found = data[np.maximum(places, 0)]
+    found[short, 0] = ord("0")
+    return found
+
+
+def _content(digits: Bytes, synthetic: bool) -> Bytes:
+    """bsn._content for a matrix of digits."""
+    values = digits.astype(np.int32) - ord("0")
+    rest, number = (values @ _WEIGHTS) % 11, values @ _POWERS
+    real, test = (rest == 0), number >= _TEST_LOW
+    made = rest == bsn.SYNTHETIC_REMAINDER
+    code = {name: position for position, name in enumerate(bsn.REASONS)}
+    return np.select(
+        [np.isin(number, _DENIED), made, ~real, real & test],
+        [
+            code[bsn.PLACEHOLDER],
+            _USABLE if synthetic else code[bsn.SYNTHETIC_NUMBER],
+            code[bsn.ELEVEN],
+            _USABLE if synthetic else code[bsn.TEST_NUMBER],
+        ],
+        code[bsn.REAL_NUMBER] if synthetic else _USABLE,
+    ).astype(np.uint8)
+
+
+def canonical_opaque(text: pa.Array | pa.ChunkedArray, name: str) -> Canonical:
+    """Canonical SKN or VIP numbers: outer blanks stripped, 1 to 32 printable ASCII characters, else a reason."""
+    encoded = flat(text).cast(pa.string()).dictionary_encode()
+    trimmed = pc.ascii_trim(encoded.dictionary, characters=bsn.OUTER_BLANKS)
+    empty = pc.equal(pc.binary_length(trimmed), 0)
+    printable = pc.match_substring_regex(trimmed, "^[ -~]+$")
+    fits = pc.less_equal(pc.binary_length(trimmed), 32)
+    usable = pc.and_(printable, fits)
+    reason = pc.if_else(empty, f"{name}_LEEG", pc.if_else(printable, f"{name}_LENGTE", f"{name}_TEKENS"))
+    values = pc.if_else(usable, trimmed, pa.scalar(None, pa.string())).cast(pa.binary())
+    reasons = pc.if_else(usable, pa.scalar(None, pa.string()), reason)
+    return Canonical(
+        values.take(encoded.indices),
+        pc.if_else(encoded.indices.is_null(), f"{name}_LEEG", reasons.take(encoded.indices)),
+    )
+
+
+def pseudonyms(prf: Prf, values: pa.Array | pa.ChunkedArray, size: int = PSEUDONYM) -> pa.Array:
+    """HMAC of every value, null for null, as fixed_size_binary(size). Input text, binary or fixed size binary."""
+    encoded = flat(values).dictionary_encode()
+    distinct = encoded.dictionary
+    if pa.types.is_fixed_size_binary(distinct.type):
+        width = distinct.type.byte_width
+        start = distinct.offset * width
+        raw = (
+            distinct.buffers()[1].to_pybytes()[start : start + len(distinct) * width]
+            if len(distinct)
+            else b""
+        )
+        made = prf.fixed(raw, width, size)
+    else:
+        made = prf.many(distinct.cast(pa.binary()).to_pylist(), size)
+    return fixed_size(made, size).take(encoded.indices)
+
+
+def fixed_size(raw: bytes, size: int, valid: npt.NDArray[np.bool_] | None = None) -> pa.Array:
+    """A fixed_size_binary array over bytes lying back to back, null where not valid."""
+    bitmap = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little").tobytes())
+    return pa.Array.from_buffers(pa.binary(size), len(raw) // size, [bitmap, pa.py_buffer(raw)])

@@ -1,0 +1,30 @@
+"""Key material that cannot be printed, pickled, copied or compared in variable time."""
+
+from __future__ import annotations
+
+import hmac
+from typing import Never
+
+
+class Secret:
+    """Bytes of a key. `reveal` is the one way to them, so every use can be found by searching for it."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: bytes) -> None:
+        self._value = value
+
+    def reveal(self) -> bytes:
+        """The raw bytes; only prf.py, keys.py and seal.py call this."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(***)"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and hmac.compare_digest(self._value, other._value)
+
+    __hash__ = None  # type: ignore[assignment]  # a hash of a key would be a fingerprint of it
+
+    def __reduce_ex__(self, protocol: object) -> Never:
+        raise TypeError("a key is never pickled or copied")
