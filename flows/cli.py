@@ -25,7 +25,9 @@ app.command(keys_app)
 
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, Parameter(name="--quiet", help="Show no progress.")]
-Config = Annotated[Path | None, Parameter(name="--config", help="Settings file; default KOPPEL_CONFIG or ./koppel.toml.")]
+Config = Annotated[
+    Path | None, Parameter(name="--config", help="Settings file; default KOPPEL_CONFIG or ./koppel.toml.")
+]
 out = Console(highlight=False, soft_wrap=True)
 
 
@@ -45,8 +47,14 @@ def _show(answer: dict[str, Any], as_json: bool, title: str) -> None:
 
 @app.command
 def demo(
-    *, out_folder: Annotated[Path, Parameter(name="--out")] = Path("demo"), scale: float = 1.0, seed: int = 2024,
-    direct: bool = False, port: int = 4299, quiet: Quiet = False, as_json: Json = False,
+    *,
+    out_folder: Annotated[Path, Parameter(name="--out")] = Path("demo"),
+    scale: float = 1.0,
+    seed: int = 2024,
+    direct: bool = False,
+    port: int = 4299,
+    quiet: Quiet = False,
+    as_json: Json = False,
 ) -> None:
     """Link a synthetic Netherlands, from extracts to the deliverables of every reader.
 
@@ -59,6 +67,7 @@ def demo(
     port: Port of the embedded Prefect server, on loopback.
     """
     from flows import demo as room  # noqa: PLC0415 - keeps `koppel check` fast
+    from flows import running  # noqa: PLC0415
 
     reporter = _progress(as_json, quiet)
     reporter.title("Suppliers")
@@ -66,7 +75,7 @@ def demo(
     room.make_country(out_folder, scale=scale, seed=seed)
     room.suppliers_deliver(settings, out_folder)
     reporter.title("Trusted third party")
-    room.run(settings, out_folder, direct=direct)
+    running.run(out_folder / "koppel.toml", direct=direct)
     _show(room.summary(out_folder), as_json, "Look at")
 
 
@@ -103,8 +112,15 @@ def check(file: Path, *, register: str, synthetic: bool = False, as_json: Json =
 
 @app.command
 def deliver(
-    file: Path, *, agreement: Path, keys: Path, public: Path, sequence: int,
-    out_folder: Annotated[Path, Parameter(name="--out")], coverage: Path | None = None, as_json: Json = False,
+    file: Path,
+    *,
+    agreement: Path,
+    keys: Path,
+    public: Path,
+    sequence: int,
+    out_folder: Annotated[Path, Parameter(name="--out")],
+    coverage: Path | None = None,
+    as_json: Json = False,
 ) -> None:
     """Make a sealed, signed delivery from an extract (for suppliers, and for the gateway).
 

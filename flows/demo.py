@@ -10,10 +10,9 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from flows import pipeline, rooms, server, steps
+from flows import rooms, steps
 from flows.report import current
-from flows.resume import Done
-from flows.settings import ENV, Settings, load
+from flows.settings import Settings, load
 from schemas.errors import ConfigError
 from schemas.registers import REGISTERS
 from synthetic import country
@@ -23,7 +22,7 @@ RAW = "reclassering"
 MARK = ".koppel-demo"
 
 
-def prepare(out: Path, *, scale: float, seed: int, port: int) -> Settings:
+def prepare(out: Path, *, port: int) -> Settings:
     """An empty demo folder with settings, agreements and keys. ConfigError output_exists for a folder not ours."""
     if out.exists() and any(out.iterdir()):
         if not (out / MARK).is_file():
@@ -36,8 +35,19 @@ def prepare(out: Path, *, scale: float, seed: int, port: int) -> Settings:
     settings = load(out / "koppel.toml")
     suppliers = {steps.agreement_of(settings, register)[0].supplier for register in REGISTERS}
     rooms.pseudonymize(
-        "keys", "--home", settings.keys, "--project", "koppelpunt-demo", "--pre-epoch", "run-1", "--epoch", "epoch-1",
-        "--suppliers", ",".join(sorted(suppliers)), "--recipients", settings.recipient,
+        "keys",
+        "--home",
+        settings.keys,
+        "--project",
+        "koppelpunt-demo",
+        "--pre-epoch",
+        "run-1",
+        "--epoch",
+        "epoch-1",
+        "--suppliers",
+        ",".join(sorted(suppliers)),
+        "--recipients",
+        settings.recipient,
     )
     return settings
 
@@ -80,28 +90,11 @@ def _deliver(settings: Settings, register: str, number: int, source: Path) -> No
         source.rename(folder / source.name)
         return
     with current().doing(f"deliver {register} {number}") as counts:
-        answer = steps.deliver(settings, source, register, file, agreement.supplier, number)
+        answer = steps.deliver(
+            settings, source, register=register, agreement=file, supplier=agreement.supplier, sequence=number
+        )
         counts["rows"] = int(answer["rows"]["in"])
         counts["quarantined"] = int(answer["rows"]["quarantined"])
-
-
-def run(settings: Settings, out: Path, *, direct: bool) -> Done:
-    """The TTP's side: on an embedded Prefect server, or direct."""
-    import os  # noqa: PLC0415
-
-    os.environ[ENV] = str(out / "koppel.toml")
-    if direct:
-        return pipeline.run_direct(settings)
-    with current().doing("prefect server"):
-        running = server.running(settings.home / "prefect", settings.prefect_port)
-        running.__enter__()
-    try:
-        from flows import deployments  # noqa: PLC0415 - Prefect reads its settings when first imported
-
-        deployments.run()
-    finally:
-        running.__exit__(None, None, None)
-    return pipeline.publish(settings)
 
 
 def summary(out: Path) -> dict[str, str]:
@@ -112,5 +105,3 @@ def summary(out: Path) -> dict[str, str]:
         "operator": str(out / "ttp/releases/demo-1/operator/kwaliteit.html"),
         "truth": str(out / "ttp/releases/demo-1/operator/truth.md"),
     }
-
-

@@ -14,6 +14,7 @@ from prefect.deployments.runner import EntrypointType, RunnerDeployment
 from prefect.schedules import Cron
 
 from flows import pipeline, steps
+from flows.resume import Done
 from flows.safe import guarded
 from flows.settings import load
 from flows.steps import Parcel
@@ -70,16 +71,18 @@ def link() -> None:
 
 @task(name="publish", **_PLAIN)
 @guarded
-def publish_task() -> dict[str, Any]:
+def publish_task() -> Done:
     """Recipient pseudonyms, protection, pages and tables."""
-    return dict(pipeline.publish(load()).facts)
+    return pipeline.publish(load())
 
 
 @flow(name="publish", persist_result=False)
 @guarded
-def publish() -> None:
+def publish() -> Done:
     """Make the release folder."""
-    create_table_artifact(key="publish", table=[publish_task()])
+    done = publish_task()
+    create_table_artifact(key="publish", table=[done.facts])
+    return done
 
 
 @flow(name="upkeep", persist_result=False)
@@ -89,22 +92,21 @@ def upkeep() -> None:
     pipeline.upkeep(load())
 
 
-def run() -> None:
-    """Every flow in order on the server that PREFECT_API_URL names."""
+def run() -> Done:
+    """Every flow in order on the server that PREFECT_API_URL names; returns what publish made."""
     for register in REGISTERS:
         intake(register)
     link()
-    publish()
+    done = publish()
     upkeep()
+    return done
 
 
 def deployments() -> list[RunnerDeployment]:
     """One deployment per register (half-yearly), and one each for link, publish and upkeep."""
     half_year = [Cron("0 2 15 2,8 *", timezone=TIMEZONE)]
     made = [
-        intake.to_deployment(
-            f"intake-{register}", parameters={"register": register}, schedules=half_year, **_where()
-        )
+        intake.to_deployment(f"intake-{register}", parameters={"register": register}, schedules=half_year, **_where())
         for register in REGISTERS
     ]
     made.append(link.to_deployment("link", schedules=[Cron("0 4 16 2,8 *", timezone=TIMEZONE)], **_where()))

@@ -69,7 +69,7 @@ def gateway(settings: Settings, register: str) -> int:
         raise DeliveryError("gateway_refused", register=register, files=len(waiting))
     for raw in waiting:
         sequence = _next_sequence(settings.inbox / register)
-        deliver(settings, raw, register, file, agreement.supplier, sequence)
+        deliver(settings, raw, register=register, agreement=file, supplier=agreement.supplier, sequence=sequence)
         raw.unlink()
     return len(waiting)
 
@@ -84,7 +84,7 @@ def _next_sequence(folder: Path) -> int:
 
 
 def deliver(
-    settings: Settings, source: Path, register: str, agreement: Path, supplier: str, sequence: int
+    settings: Settings, source: Path, *, register: str, agreement: Path, supplier: str, sequence: int
 ) -> dict[str, Any]:
     """Run the supplier tool on one extract, in its own process; the sealed delivery appears in the inbox whole."""
     out = settings.inbox / register / f"{sequence:04d}"

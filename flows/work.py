@@ -8,14 +8,15 @@ import time
 from pathlib import Path
 from typing import Any
 
+from linkage.link import Delivery
+from linkage.link import link as link_deliveries
+from linkage.plan import Plan
+
 from flows import resume, rooms
 from flows.manifest import run_manifest
 from flows.resume import Done, Facts
 from flows.settings import Settings
 from flows.steps import log
-from linkage.link import Delivery
-from linkage.link import link as link_deliveries
-from linkage.plan import Plan
 from release import publish
 from schemas.errors import DeliveryError, QualityGate
 from schemas.registers import REGISTERS
@@ -38,23 +39,33 @@ def deliveries(settings: Settings) -> list[Delivery]:
 
 def link(settings: Settings) -> Done:
     """Pseudonyms and payloads to linked tables and counts, in `runs/<period>/linked`."""
-    inputs = {f"{d.register}/{d.sequence}": resume.sha256_file(d.folder / "manifest.json") for d in deliveries(settings)}
+    inputs = {
+        f"{d.register}/{d.sequence}": resume.sha256_file(d.folder / "manifest.json") for d in deliveries(settings)
+    }
     plan = Plan()
 
     def work(out: Path) -> Facts:
         scratch = settings.run / "scratch"
         try:
             result = link_deliveries(
-                deliveries(settings), out, plan=plan, work=scratch,
-                memory_limit=settings.memory_limit, threads=settings.threads,
+                deliveries(settings),
+                out,
+                plan=plan,
+                work=scratch,
+                memory_limit=settings.memory_limit,
+                threads=settings.threads,
             )
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
         return dict(result.facts())
 
     done = resume.step(
-        "link", journal=settings.state / "steps", inputs={**inputs, "plan": plan.digest()},
-        rooms=LINK_ROOMS, out=settings.run / "linked", work=work,
+        "link",
+        journal=settings.state / "steps",
+        inputs={**inputs, "plan": plan.digest()},
+        rooms=LINK_ROOMS,
+        out=settings.run / "linked",
+        work=work,
     )
     log(settings).event("linked", period=settings.period, fingerprint=done.fingerprint, skipped=done.skipped)
     return done
@@ -66,15 +77,19 @@ def recipient(settings: Settings) -> Done:
 
     def work(out: Path) -> Facts:
         answer = rooms.pseudonymize(
-            "recipient", *("--source", source, "--keys", settings.keys / "converter"),
+            "recipient",
+            *("--source", source, "--keys", settings.keys / "converter"),
             *("--recipient", settings.recipient, "--out", out / "pseudonyms.parquet"),
         )
         return {"persons": int(answer["rows"]), "key": str(answer["key_check"])}
 
     return resume.step(
-        "recipient", journal=settings.state / "steps",
+        "recipient",
+        journal=settings.state / "steps",
         inputs={"person_link": resume.sha256_file(source), "recipient": settings.recipient},
-        rooms=CONVERT_ROOMS, out=settings.run / "recipient", work=work,
+        rooms=CONVERT_ROOMS,
+        out=settings.run / "recipient",
+        work=work,
     )
 
 
@@ -93,10 +108,17 @@ def release(settings: Settings) -> Done:
         return {"files": len(made)}
 
     done = resume.step(
-        "release", journal=settings.state / "steps",
-        inputs={"linked": resume.combined(resume.hashes(linked).values()), "pseudonyms": resume.sha256_file(pseudonyms),
-                "release": settings.release, "truth": str(settings.truth is not None)},
-        rooms=RELEASE_ROOMS, out=settings.out, work=work,
+        "release",
+        journal=settings.state / "steps",
+        inputs={
+            "linked": resume.combined(resume.hashes(linked).values()),
+            "pseudonyms": resume.sha256_file(pseudonyms),
+            "release": settings.release,
+            "truth": str(settings.truth is not None),
+        },
+        rooms=RELEASE_ROOMS,
+        out=settings.out,
+        work=work,
     )
     log(settings).event("released", release=settings.release, fingerprint=done.fingerprint, skipped=done.skipped)
     return done

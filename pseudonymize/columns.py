@@ -76,7 +76,7 @@ def _nine(trimmed: pa.Array, width: npt.NDArray[np.int32], shaped: npt.NDArray[n
     data = np.frombuffer(trimmed.buffers()[2], np.uint8)
     short = width[shaped] == 8
     places = offsets[shaped].astype(np.int64)[:, None] + np.arange(9) - short[:, None]
-    found = data[np.maximum(places, 0)]
+    found: Bytes = data[np.maximum(places, 0)]
     found[short, 0] = ord("0")
     return found
 

@@ -10,6 +10,7 @@ import pyrage
 
 from pseudonymize import keys
 from pseudonymize.keys import Key
+from pseudonymize.prf import label
 from pseudonymize.secret import Secret
 from schemas.errors import ConfigError, KeyUnavailable
 
@@ -52,7 +53,7 @@ class ConverterKeys:
 
     def recipient(self, name: str) -> Key:
         """K_R of one recipient."""
-        key = keys.load(self.folder / f"recipient-{keys.label(name).decode()}.key", "recipient")
+        key = keys.load(self.folder / f"recipient-{label(name).decode()}.key", "recipient")
         if key.owner != name:
             raise KeyUnavailable("key_check", kind="recipient")
         return key

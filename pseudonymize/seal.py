@@ -11,7 +11,7 @@ import contextlib
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -41,7 +41,7 @@ class _Pull:
                 self._held = memoryview(next(self._chunks))
             except StopIteration:
                 return b""
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - handed to `seal`, which raises it again
                 self.error = error
                 raise OSError from None
         part, self._held = self._held[:size], self._held[size:]
@@ -127,36 +127,64 @@ def require_small_header(path: Path) -> None:
         raise DeliveryError("unsealing_failed")
 
 
+class Reader:
+    """Batches of a sealed file. Errors of reading come out as DeliveryError unsealing_failed, without text."""
+
+    def __init__(self, pipe: BinaryIO) -> None:
+        with _unsealing():
+            self._reader = pa.ipc.open_stream(pipe)
+
+    @property
+    def schema(self) -> pa.Schema:
+        """Schema the stream declares."""
+        return self._reader.schema
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        while True:
+            with _unsealing():
+                try:
+                    batch = self._reader.read_next_batch()
+                except StopIteration:
+                    return
+                batch.validate(full=True)
+            yield batch
+
+
 @contextlib.contextmanager
-def opened(path: Path, identity: Secret) -> Iterator[pa.RecordBatchStreamReader]:
-    """Read a sealed file batch by batch, in bounded memory. DeliveryError unsealing_failed.
+def _unsealing() -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError):
+        raise DeliveryError("unsealing_failed") from None
+
+
+@contextlib.contextmanager
+def opened(path: Path, identity: Secret) -> Iterator[Reader]:
+    """Read a sealed file batch by batch, in bounded memory; read it to the end. DeliveryError unsealing_failed.
 
     The plain text exists in a pipe and in memory only. Leaving the block checks that decryption went well to
-    the last byte (age authenticates the end of the file), so use nothing of it before.
+    the last byte (age authenticates the end of the file), so what was read counts only after the block.
     """
     require_small_header(path)
     source, target = os.pipe()
-    failed: list[bool] = []
-    thread = threading.Thread(target=_decrypt, args=(path, identity, target, failed.append), daemon=True)
+    done: list[bool] = []
+    thread = threading.Thread(target=_decrypt, args=(path, identity, target, done), daemon=True)
     thread.start()
     try:
         with os.fdopen(source, "rb") as pipe:
-            reader = pa.ipc.open_stream(pipe)
-            yield reader
+            yield Reader(pipe)
             complete = pipe.read(1) == b""
-    except pa.ArrowException:
-        raise DeliveryError("unsealing_failed") from None
     finally:
         thread.join()
-    if failed or not complete:
+    if not (done and complete):
         raise DeliveryError("unsealing_failed")
 
 
-def _decrypt(path: Path, identity: Secret, target: int, failed: Callable[[bool], None]) -> None:
-    try:
+def _decrypt(path: Path, identity: Secret, target: int, done: list[bool]) -> None:
+    """Decrypt into a pipe; `done` gets an entry only when every byte was authentic and delivered."""
+    with contextlib.suppress(pyrage.DecryptError, pyrage.IdentityError, OSError):
         with path.open("rb") as sealed, os.fdopen(target, "wb", buffering=1 << 16) as pipe:
             pyrage.decrypt_io(
                 sealed, pipe, [pyrage.x25519.Identity.from_str(identity.reveal().decode("ascii"))]
             )
-    except (pyrage.DecryptError, pyrage.IdentityError, OSError):
-        failed(True)
+        done.append(True)

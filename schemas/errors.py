@@ -83,6 +83,7 @@ class Internal(KoppelError):
 
 
 ADVICE: dict[str, str] = {
+    "bad_public_keys": "the folder with public keys is incomplete or damaged; ask the TTP for it again",
     "gateway_refused": "a raw extract lies at the gateway, but the agreement asks for sealed deliveries; remove it",
     "outputs_changed": "a finished step's files differ from its journal; find out who changed them, then run again",
     "no_settings": "there is no settings file; name one with --config or KOPPEL_CONFIG, or run `koppel demo`",

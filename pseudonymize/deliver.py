@@ -1,0 +1,189 @@
+"""The supplier tool: an extract in, a sealed and signed delivery out. Streaming, memory bounded.
+
+What lands on disk: sealed files, a signed manifest with counts, and beside it the supplier's own list of rows
+to look at. Nothing identifying in clear: when memory is too small, the shuffle spills encrypted.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import hashlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from pseudonymize import manifest as manifests, prf, seal, signing
+from pseudonymize.identify import Rules
+from pseudonymize.intake import Progress, accepted
+from pseudonymize.manifest import Manifest
+from pseudonymize.parties import PublicKeys, SupplierKeys
+from pseudonymize.quarantine import Quarantine
+from pseudonymize.report import DeliveryReport
+from pseudonymize.shuffle import LIMIT, Shuffle
+from pseudonymize.split import Splitter, payload_columns, row_set
+from schemas.agreement import Agreement
+from schemas.errors import ConfigError
+from schemas.register import Register
+
+
+def check(
+    source: Path,
+    register: Register,
+    agreement: Agreement | None = None,
+    synthetic: bool = False,
+    quarantine_to: Path | None = None,
+    progress: Progress | None = None,
+) -> DeliveryReport:
+    """Validate an extract and deliver nothing. Errors as intake.accepted."""
+    rules = Rules.bare(synthetic) if agreement is None else Rules.of(agreement)
+    report = DeliveryReport(register.name, quarantine_file=quarantine_to)
+    with Quarantine(register, quarantine_to) as quarantine:
+        for _ in accepted(source, register, rules, report, quarantine, progress):
+            pass
+    return report
+
+
+def deliver(
+    source: Path,
+    register: Register,
+    agreement: Agreement,
+    keys: SupplierKeys,
+    public: PublicKeys,
+    out: Path,
+    *,
+    sequence: int,
+    period: tuple[dt.date, dt.date],
+    coverage: dict[str, Any] | None = None,
+    progress: Progress | None = None,
+    limit: int = LIMIT,
+    temporary: Path | None = None,
+) -> DeliveryReport:
+    """Make the delivery folder `out`: manifest.json, manifest.sig, identity.age, payload.age. All or nothing.
+
+    The list of rows to look at becomes `<out>.quarantaine.csv` beside it. Raises ConfigError
+    (agreement_mismatch, agreement_expired, wrong_domain, output_exists), KeyUnavailable key_check and what
+    `check` raises.
+    """
+    _require(register, agreement, keys, public, period)
+    if out.exists():
+        raise ConfigError("output_exists")
+    listing = out.with_name(f"{out.name}.quarantaine.csv")
+    report = DeliveryReport(register.name, quarantine_file=listing, sequence=sequence)
+    with _folder(out) as part, Quarantine(register, listing) as quarantine:
+        splitter = Splitter(register, agreement, keys)
+        room = {"limit": limit, "expected": _expected(source), "folder": temporary}
+        with (
+            Shuffle(splitter.identity_schema, **room) as identity,
+            Shuffle(splitter.payload_schema, **room) as payload,
+        ):
+            total = np.zeros(2, np.uint64)
+            for batch in accepted(source, register, Rules.of(agreement), report, quarantine, progress):
+                parts = splitter.split(batch.table, batch.found)
+                total += row_set(parts.payload["row_id"].combine_chunks())
+                identity.add(parts.identity)
+                payload.add(parts.payload)
+            hashes = {"identity": _seal(part / "identity.age", public.converter, identity, report, progress)}
+            if payload_columns(register, agreement):
+                hashes["payload"] = _seal(part / "payload.age", public.linker, payload, report, progress)
+        described = _describe(agreement, keys, report, period, hashes, total, coverage)
+        report.manifest_sha256 = _sign(part, described, keys)
+    report.delivery = out
+    return report
+
+
+def _require(
+    register: Register,
+    agreement: Agreement,
+    keys: SupplierKeys,
+    public: PublicKeys,
+    period: tuple[dt.date, dt.date],
+) -> None:
+    """Everything that can be wrong before the first row is read."""
+    if agreement.source != register.name:
+        raise ConfigError("agreement_mismatch", field="register")
+    if agreement.supplier != keys.supplier:
+        raise ConfigError("agreement_mismatch", field="supplier")
+    if not (agreement.period.from_ <= period[0] <= period[1] <= agreement.period.until):
+        raise ConfigError("agreement_mismatch", field="period")
+    agreement.require_valid(dt.datetime.now(dt.UTC).date())
+    for key in (keys.pre, keys.record, keys.sign):
+        key.require(agreement.project, agreement.epoch)
+    keys.pre.require_tag(public.checks["pre"])
+
+
+@contextlib.contextmanager
+def _folder(out: Path) -> Iterator[Path]:
+    """A folder that appears under its name only when the block ends well."""
+    out.parent.mkdir(parents=True, exist_ok=True)
+    part = out.with_name(f".{out.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(mode=0o700)
+    try:
+        yield part
+        part.rename(out)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+def _expected(source: Path) -> int:
+    """A guess of the bytes to shuffle: compressed formats hold about ten times their size."""
+    size = source.stat().st_size if source.is_file() else 0
+    return size * (1 if source.suffix.lower() in {".csv", ".txt"} else 10)
+
+
+def _seal(
+    path: Path, recipient: str, rows: Shuffle, report: DeliveryReport, progress: Progress | None
+) -> str:
+    def told() -> Iterator[pa.Table]:
+        done = 0
+        for table in rows.tables():
+            done += table.num_rows
+            if progress is not None:
+                progress("verzegelen", done, report.accepted)
+            yield table
+
+    return seal.seal(path, recipient, rows.schema, told())
+
+
+def _describe(
+    agreement: Agreement,
+    keys: SupplierKeys,
+    report: DeliveryReport,
+    period: tuple[dt.date, dt.date],
+    hashes: dict[str, str],
+    total: np.ndarray[Any, np.dtype[np.uint64]],
+    coverage: dict[str, Any] | None,
+) -> Manifest:
+    counts = report.as_dict()
+    content = {
+        "format": manifests.FORMAT,
+        "scheme": prf.SCHEME,
+        "project": agreement.project,
+        "epoch": agreement.epoch,
+        "register": report.register,
+        "supplier": agreement.supplier,
+        "agreement": {"id": agreement.agreement, "sha256": agreement.sha256},
+        "period": {"from": period[0], "until": period[1]},
+        "sequence": report.sequence,
+        "identifier_types": agreement.identifier_types,
+        **{name: counts[name] for name in ("rows", "reasons", "out_of_scope", "identifiers")},
+        "row_set": total.tobytes().hex(),
+        "hashes": hashes,
+        "key_check": keys.pre.tag,
+        "coverage": coverage,
+    }
+    return manifests.build(content)
+
+
+def _sign(part: Path, described: Manifest, keys: SupplierKeys) -> str:
+    """Write manifest and signature; returns the manifest's SHA-256."""
+    text = described.encode()
+    (part / "manifest.json").write_bytes(text)
+    (part / "manifest.sig").write_bytes(signing.sign(keys.sign.secret, text))
+    return hashlib.sha256(text).hexdigest()

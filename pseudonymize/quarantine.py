@@ -1,0 +1,54 @@
+"""The supplier's own list of rows to look at: row number, reason, column, consequence. No values.
+
+It stays with the supplier: it lies beside a delivery, never in it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TextIO
+
+import pyarrow as pa
+
+from pseudonymize.report import column_of
+from schemas.errors import ConfigError
+from schemas.register import Register
+
+SET_ASIDE = "rij apart gezet"
+EMPTIED = "nummer geleegd"
+_HEAD = "rij;reden;kolom;gevolg\n"
+
+
+class Quarantine:
+    """Writes rows as they are found; with no path it writes nothing. Use as a context manager."""
+
+    def __init__(self, register: Register, path: Path | None) -> None:
+        self._register = register
+        self._path = path
+        self._file: TextIO | None = None
+
+    def __enter__(self) -> Self:
+        if self._path is not None:
+            try:
+                handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            except FileExistsError:
+                raise ConfigError("output_exists") from None
+            self._file = os.fdopen(handle, "w", encoding="utf-8", newline="")
+            self._file.write(_HEAD)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def add(self, rows: pa.Array, reasons: pa.Array, consequence: str) -> None:
+        """Rows with their reasons, both as long as each other."""
+        if self._file is None:
+            return
+        columns = {code: column_of(self._register, code) for code in reasons.unique().to_pylist()}
+        pairs = zip(rows.to_pylist(), reasons.to_pylist(), strict=True)
+        self._file.writelines(f"{row};{code};{columns[code]};{consequence}\n" for row, code in pairs)

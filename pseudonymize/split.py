@@ -1,0 +1,105 @@
+"""Split a batch of accepted rows into identity (pre-pseudonyms) and payload, joined by random row ids only."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pseudonymize import prf
+from pseudonymize.columns import Canonical, fixed_size, pseudonyms
+from pseudonymize.domain import Domain
+from pseudonymize.identify import COLUMNS, Rules
+from pseudonymize.parties import SupplierKeys
+from schemas.agreement import Agreement
+from schemas.column import Column, Role
+from schemas.register import Register
+
+ROW_ID = 16  # bytes, random per delivery
+
+
+def row_id_field() -> pa.Field:
+    """The field that joins identity and payload of one delivery."""
+    return pa.field("row_id", pa.binary(ROW_ID), nullable=False)
+
+
+def identity_schema(domain: Domain) -> pa.Schema:
+    """row_id and one labelled pseudonym column per identifier type; the same for pre and link."""
+    return pa.schema([row_id_field(), *(domain.field(name, prf.PSEUDONYM) for name in COLUMNS)])
+
+
+def payload_columns(register: Register, agreement: Agreement) -> tuple[Column, ...]:
+    """What the agreement lets through to the linker, in declared order; never an identifier."""
+    return tuple(column for column in register.payload_columns if agreement.action(column.name) != "drop")
+
+
+def payload_field(column: Column, project: str, epoch: str) -> pa.Field:
+    """A payload column as it arrives: record keys as labelled 16-byte HMACs, the rest typed as declared."""
+    if column.role is Role.RECORD_KEY:
+        return Domain(prf.SCHEME, project, "record", epoch).field(column.name, prf.RECORD_KEY)
+    return pa.field(column.name, column.kind.arrow)
+
+
+def payload_schema(register: Register, agreement: Agreement) -> pa.Schema:
+    """The exact schema of a payload under an agreement."""
+    columns = payload_columns(register, agreement)
+    return pa.schema(
+        [row_id_field(), *(payload_field(c, agreement.project, agreement.epoch) for c in columns)]
+    )
+
+
+def row_set(ids: pa.Array) -> npt.NDArray[np.uint64]:
+    """Sum of row ids as two 64-bit numbers, modulo 2**64: equal for equal sets of rows in any order."""
+    raw = (
+        ids.buffers()[1].to_pybytes()[ids.offset * ROW_ID : (ids.offset + len(ids)) * ROW_ID]
+        if len(ids)
+        else b""
+    )
+    total: npt.NDArray[np.uint64] = np.frombuffer(raw, np.uint64).reshape(-1, 2).sum(axis=0, dtype=np.uint64)
+    return total
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Identity and payload of the same rows, in the same order: shuffle each apart before it leaves."""
+
+    identity: pa.Table
+    payload: pa.Table
+
+
+class Splitter:
+    """Makes the two parts of every batch of one delivery; holds the prepared HMAC states."""
+
+    def __init__(self, register: Register, agreement: Agreement, keys: SupplierKeys) -> None:
+        project, epoch = agreement.project, agreement.epoch
+        rules = Rules.of(agreement)
+        self._columns = payload_columns(register, agreement)
+        self._pre = {c: prf.pre(keys.pre.secret, project, epoch, rules.type_of(c)) for c in COLUMNS}
+        self._record = {
+            c.name: prf.record(keys.record.secret, project, epoch, f"{register.name}.{c.name}")
+            for c in self._columns
+            if c.role is Role.RECORD_KEY
+        }
+        self.identity_schema = identity_schema(Domain(prf.SCHEME, project, "pre", epoch))
+        self.payload_schema = payload_schema(register, agreement)
+
+    def split(self, table: pa.Table, found: dict[str, Canonical]) -> Parts:
+        """Two tables of as many rows; `found` are the batch's canonical identifiers."""
+        ids = fixed_size(os.urandom(ROW_ID * table.num_rows), ROW_ID)
+        made = [pseudonyms(self._pre[name], found[name].values) for name in COLUMNS]
+        payload = [self._payload(table, column) for column in self._columns]
+        return Parts(
+            pa.table([ids, *made], schema=self.identity_schema),
+            pa.table([ids, *payload], schema=self.payload_schema),
+        )
+
+    def _payload(self, table: pa.Table, column: Column) -> pa.Array | pa.ChunkedArray:
+        values = table[column.name]
+        if column.role is not Role.RECORD_KEY:
+            return values
+        trimmed = pc.utf8_trim(values, characters=" \t")
+        return pseudonyms(self._record[column.name], trimmed, prf.RECORD_KEY)
