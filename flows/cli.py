@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import date
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -60,11 +59,16 @@ def demo(
 
     Parameters
     ----------
-    out_folder: Where everything goes; an earlier demo there is replaced.
-    scale: 1 is the whole country, 0.01 a village.
-    seed: Another seed, another country.
-    direct: Run the same steps without a Prefect server.
-    port: Port of the embedded Prefect server, on loopback.
+    out_folder
+        Where everything goes; an earlier demo there is replaced.
+    scale
+        1 is the whole country, 0.01 a village.
+    seed
+        Another seed, another country.
+    direct
+        Run the same steps without a Prefect server.
+    port
+        Port of the embedded Prefect server, on loopback.
     """
     from flows import demo as room  # noqa: PLC0415 - keeps `koppel check` fast
     from flows import running  # noqa: PLC0415
@@ -85,7 +89,8 @@ def run(*, direct: bool = False, config: Config = None, quiet: Quiet = False, as
 
     Parameters
     ----------
-    direct: Run the steps without Prefect; the output is the same to the byte.
+    direct
+        Run the steps without Prefect; the output is the same to the byte.
     """
     from flows import running  # noqa: PLC0415
 
@@ -100,9 +105,12 @@ def check(file: Path, *, register: str, synthetic: bool = False, as_json: Json =
 
     Parameters
     ----------
-    file: The extract: CSV, Parquet or XLSX.
-    register: injus, injus_tbs, reclassering, ifzo, gmsd or crosswalk.
-    synthetic: Judge numbers as synthetic ones (NL:BSN-SYN).
+    file
+        The extract: CSV, Parquet or XLSX.
+    register
+        injus, injus_tbs, reclassering, ifzo, gmsd or crosswalk.
+    synthetic
+        Judge numbers as synthetic ones (NL:BSN-SYN).
     """
     from pseudonymize import deliver as room  # noqa: PLC0415
     from schemas.registers import register as find  # noqa: PLC0415
@@ -126,13 +134,20 @@ def deliver(
 
     Parameters
     ----------
-    file: The extract: CSV, Parquet or XLSX.
-    agreement: The agreement (YAML) this delivery falls under.
-    keys: Your own key folder.
-    public: Folder with the public keys of the TTP.
-    sequence: Your number of this delivery: one more than the last.
-    out_folder: Empty folder for the delivery and the local report.
-    coverage: GMSD only: which municipalities delivered which half-year, and its status.
+    file
+        The extract: CSV, Parquet or XLSX.
+    agreement
+        The agreement (YAML) this delivery falls under.
+    keys
+        Your own key folder.
+    public
+        Folder with the public keys of the TTP.
+    sequence
+        Your number of this delivery: one more than the last.
+    out_folder
+        Empty folder for the delivery and the local report.
+    coverage
+        GMSD only: which municipalities delivered which half-year, and its status.
     """
     from pseudonymize import commands  # noqa: PLC0415
 
@@ -154,9 +169,12 @@ def make(
 
     Parameters
     ----------
-    out_folder: Where extracts/ and truth/ go.
-    scale: 1 is the whole country.
-    seed: Another seed, another country.
+    out_folder
+        Where extracts/ and truth/ go.
+    scale
+        1 is the whole country.
+    seed
+        Another seed, another country.
     """
     from synthetic import country  # noqa: PLC0415
 
@@ -170,7 +188,8 @@ def synthetic_report(folder: Path, *, as_json: Json = False) -> None:
 
     Parameters
     ----------
-    folder: A folder made by `koppel synthetic make` (or demo/land).
+    folder
+        A folder made by `koppel synthetic make` (or demo/land).
     """
     from synthetic import report as room  # noqa: PLC0415
 
@@ -187,7 +206,8 @@ def codebook(*, write: Path | None = None) -> None:
 
     Parameters
     ----------
-    write: Folder for the pages (docs/codebook in the project).
+    write
+        The project's docs folder: writes codebook/ and cli.md there.
     """
     from schemas import codebook as room  # noqa: PLC0415
     from schemas.registers import REGISTERS  # noqa: PLC0415
@@ -195,7 +215,8 @@ def codebook(*, write: Path | None = None) -> None:
     if write is None:
         _show({name: register.title for name, register in REGISTERS.items()}, False, "Registers")
         return
-    _show({"pages": len(room.write(write))}, False, "Written")
+    (write / "cli.md").write_text(reference(), encoding="utf-8")
+    _show({"pages": len(room.write(write / "codebook")) + 1}, False, "Written")
 
 
 @keys_app.command(name="init")
@@ -206,20 +227,27 @@ def keys_init(
 
     Parameters
     ----------
-    home: New folder; hand each party its own part and nothing else.
-    project: Name of the project.
-    epoch: Name of the key epoch.
-    suppliers: Names, separated by commas.
-    recipients: Names, separated by commas.
+    home
+        New folder; hand each party its own part and nothing else.
+    project
+        Name of the project.
+    epoch
+        Name of the key epoch.
+    suppliers
+        Names, separated by commas.
+    recipients
+        Names, separated by commas.
     """
     from pseudonymize import commands  # noqa: PLC0415
 
     _show(commands.create_keys(home, project, epoch, suppliers.split(","), recipients.split(",")), as_json, "Keys")
 
 
-def today() -> date:
-    """The day on which agreements must be valid."""
-    return date.today()  # noqa: DTZ011 - the operator's calendar day
+def reference() -> str:
+    """Every command and option as Markdown: docs/cli.md, which a test keeps current."""
+    return "<!-- Made by `koppel codebook --write docs`; do not edit. -->\n" + app.generate_docs(
+        output_format="markdown"
+    )
 
 
 def main() -> None:

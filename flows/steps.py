@@ -110,7 +110,7 @@ def verify(settings: Settings, register: str) -> list[Parcel]:
         answer = rooms.pseudonymize(
             "verify",
             *("--delivery", folder, "--agreement", agreement, "--public", settings.keys / "public"),
-            *("--ledger", settings.state / "ledger" / f"{register}.json"),
+            *("--ledger", settings.state / "ledger" / f"{register}.json", "--waiting", len(found)),
         )
         if not answer["known"]:
             manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))

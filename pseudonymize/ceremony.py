@@ -18,20 +18,24 @@ from schemas.errors import ConfigError
 
 
 def create_demo_keys(
-    home: Path, suppliers: list[str], recipients: list[str], project: str, epoch: str
+    home: Path, suppliers: list[str], recipients: list[str], project: str, epoch: str, *, pre_epoch: str = ""
 ) -> PublicKeys:
     """Write suppliers/NAME/, converter/, linker/ and public/ under `home`; returns what is public.
 
-    ConfigError output_exists when `home` is not empty, bad_label for a wrong name.
+    `epoch` is that of the TTP's keys, `pre_epoch` that of the sources' (the same when left out). ConfigError
+    output_exists when `home` is not empty, bad_label for a wrong name.
     """
-    for name in (*suppliers, *recipients, project, epoch):
+    source_epoch = pre_epoch or epoch
+    for name in (*suppliers, *recipients, project, epoch, source_epoch):
         label(name)
     if home.exists() and any(home.iterdir()):
         raise ConfigError("output_exists")
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     k_s = Secret(secrets.token_bytes(KEY_BYTES))
-    checks = {"pre": Key("", "pre", project, epoch, "sources", k_s).tag}
-    signers = {name: _supplier(home / "suppliers" / name, name, k_s, project, epoch) for name in suppliers}
+    checks = {"pre": Key("", "pre", project, source_epoch, "sources", k_s).tag}
+    signers = {
+        name: _supplier(home / "suppliers" / name, name, k_s, project, source_epoch) for name in suppliers
+    }
     for kind, owner in (("link", "converter"), *(("recipient", name) for name in recipients)):
         made = _new("link" if kind == "link" else "recipient", project, epoch, owner)
         keys.save(home / "converter" / ("link.key" if kind == "link" else f"recipient-{owner}.key"), made)

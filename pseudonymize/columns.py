@@ -122,17 +122,31 @@ def pseudonyms(prf: Prf, values: pa.Array | pa.ChunkedArray, size: int = PSEUDON
     encoded = flat(values).dictionary_encode()
     distinct = encoded.dictionary
     if pa.types.is_fixed_size_binary(distinct.type):
-        width = distinct.type.byte_width
-        start = distinct.offset * width
-        raw = (
-            distinct.buffers()[1].to_pybytes()[start : start + len(distinct) * width]
-            if len(distinct)
-            else b""
-        )
-        made = prf.fixed(raw, width, size)
+        made = prf.fixed(fixed_bytes(distinct), distinct.type.byte_width, size)
     else:
-        made = prf.many(distinct.cast(pa.binary()).to_pylist(), size)
+        made = _by_width(prf, distinct.cast(pa.binary()), size)
     return fixed_size(made, size).take(encoded.indices)
+
+
+def _by_width(prf: Prf, distinct: pa.Array, size: int) -> bytes:
+    """HMACs back to back; values of one width go through the fast path together."""
+    width = np.asarray(pc.binary_length(distinct))
+    made = np.empty((len(distinct), size), np.uint8)
+    for one in np.unique(width):
+        hit = width == one
+        raw = b"".join(distinct.filter(pa.array(hit)).to_pylist())
+        found = prf.fixed(raw, int(one), size) if one else prf.one(b"")[:size]
+        made[hit] = np.frombuffer(found, np.uint8).reshape(-1, size)
+    return made.tobytes()
+
+
+def fixed_bytes(values: pa.Array) -> bytes:
+    """The bytes of a fixed_size_binary array without nulls."""
+    if not len(values):
+        return b""
+    width, start = values.type.byte_width, values.offset
+    raw: bytes = values.buffers()[1].slice(start * width, len(values) * width).to_pybytes()
+    return raw
 
 
 def fixed_size(raw: bytes, size: int, valid: npt.NDArray[np.bool_] | None = None) -> pa.Array:

@@ -14,18 +14,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
-from pseudonymize import manifest as manifests, prf, seal, signing
+from pseudonymize import manifest as manifests
+from pseudonymize import prf, seal, signing
 from pseudonymize.identify import Rules
-from pseudonymize.intake import Progress, accepted
+from pseudonymize.intake import Batch, Progress, accepted
 from pseudonymize.manifest import Manifest
 from pseudonymize.parties import PublicKeys, SupplierKeys
 from pseudonymize.quarantine import Quarantine
 from pseudonymize.report import DeliveryReport
 from pseudonymize.shuffle import LIMIT, Shuffle
-from pseudonymize.split import Splitter, payload_columns, row_set
+from pseudonymize.split import RowSet, Splitter, payload_columns
 from schemas.agreement import Agreement
 from schemas.errors import ConfigError
 from schemas.register import Register
@@ -35,6 +35,7 @@ def check(
     source: Path,
     register: Register,
     agreement: Agreement | None = None,
+    *,
     synthetic: bool = False,
     quarantine_to: Path | None = None,
     progress: Progress | None = None,
@@ -43,12 +44,12 @@ def check(
     rules = Rules.bare(synthetic) if agreement is None else Rules.of(agreement)
     report = DeliveryReport(register.name, quarantine_file=quarantine_to)
     with Quarantine(register, quarantine_to) as quarantine:
-        for _ in accepted(source, register, rules, report, quarantine, progress):
+        for _ in accepted(source, register, rules, report, quarantine, progress=progress):
             pass
     return report
 
 
-def deliver(
+def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, where to
     source: Path,
     register: Register,
     agreement: Agreement,
@@ -76,21 +77,19 @@ def deliver(
     report = DeliveryReport(register.name, quarantine_file=listing, sequence=sequence)
     with _folder(out) as part, Quarantine(register, listing) as quarantine:
         splitter = Splitter(register, agreement, keys)
-        room = {"limit": limit, "expected": _expected(source), "folder": temporary}
+        expected = _expected(source)
         with (
-            Shuffle(splitter.identity_schema, **room) as identity,
-            Shuffle(splitter.payload_schema, **room) as payload,
+            Shuffle(splitter.identity_schema, expected=expected, limit=limit, folder=temporary) as identity,
+            Shuffle(splitter.payload_schema, expected=expected, limit=limit, folder=temporary) as payload,
         ):
-            total = np.zeros(2, np.uint64)
-            for batch in accepted(source, register, Rules.of(agreement), report, quarantine, progress):
-                parts = splitter.split(batch.table, batch.found)
-                total += row_set(parts.payload["row_id"].combine_chunks())
-                identity.add(parts.identity)
-                payload.add(parts.payload)
+            batches = accepted(source, register, Rules.of(agreement), report, quarantine, progress=progress)
+            total = _split(batches, splitter, identity, payload)
             hashes = {"identity": _seal(part / "identity.age", public.converter, identity, report, progress)}
             if payload_columns(register, agreement):
                 hashes["payload"] = _seal(part / "payload.age", public.linker, payload, report, progress)
-        described = _describe(agreement, keys, report, period, hashes, total, coverage)
+        described = _describe(
+            agreement, keys, report, period=period, hashes=hashes, total=total, coverage=coverage
+        )
         report.manifest_sha256 = _sign(part, described, keys)
     report.delivery = out
     return report
@@ -131,6 +130,17 @@ def _folder(out: Path) -> Iterator[Path]:
         raise
 
 
+def _split(batches: Iterator[Batch], splitter: Splitter, identity: Shuffle, payload: Shuffle) -> str:
+    """Split every batch into the two shuffles; returns the row set of the delivery."""
+    rows = RowSet()
+    for batch in batches:
+        parts = splitter.split(batch.table, batch.found)
+        rows.add(parts.payload["row_id"])
+        identity.add(parts.identity)
+        payload.add(parts.payload)
+    return rows.text
+
+
 def _expected(source: Path) -> int:
     """A guess of the bytes to shuffle: compressed formats hold about ten times their size."""
     size = source.stat().st_size if source.is_file() else 0
@@ -155,9 +165,10 @@ def _describe(
     agreement: Agreement,
     keys: SupplierKeys,
     report: DeliveryReport,
+    *,
     period: tuple[dt.date, dt.date],
     hashes: dict[str, str],
-    total: np.ndarray[Any, np.dtype[np.uint64]],
+    total: str,
     coverage: dict[str, Any] | None,
 ) -> Manifest:
     counts = report.as_dict()
@@ -173,7 +184,7 @@ def _describe(
         "sequence": report.sequence,
         "identifier_types": agreement.identifier_types,
         **{name: counts[name] for name in ("rows", "reasons", "out_of_scope", "identifiers")},
-        "row_set": total.tobytes().hex(),
+        "row_set": total,
         "hashes": hashes,
         "key_check": keys.pre.tag,
         "coverage": coverage,

@@ -55,10 +55,27 @@ def of_field(schema: pa.Schema, column: str) -> Domain:
     """The domain of a column, from its field or the file. ConfigError wrong_domain when it has none."""
     own = schema.field(column).metadata or {}
     shared = schema.metadata or {}
-    text = own.get(KEY) or shared.get(KEY + b"." + column.encode("utf-8"))
+    text = own.get(KEY) or shared.get(_shared(column))
     if text is None:
         raise ConfigError("wrong_domain", found="none")
     return Domain.parse(text.decode("utf-8", errors="replace"))
+
+
+def link_column(schema: pa.Schema) -> str:
+    """The one column that carries a link domain. ConfigError wrong_domain when there is none, or more than one."""
+    labelled = [name for name in schema.names if _labelled(schema, name)]
+    found = [name for name in labelled if of_field(schema, name).name == "link"]
+    if len(found) != 1:
+        raise ConfigError("wrong_domain", found=f"{len(found)} link columns")
+    return str(found[0])
+
+
+def _labelled(schema: pa.Schema, column: str) -> bool:
+    return KEY in (schema.field(column).metadata or {}) or _shared(column) in (schema.metadata or {})
+
+
+def _shared(column: str) -> bytes:
+    return KEY + b"." + column.encode("utf-8")
 
 
 def require(schema: pa.Schema, column: str, expected: Domain) -> None:

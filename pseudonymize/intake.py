@@ -38,6 +38,7 @@ def accepted(
     rules: Rules,
     report: DeliveryReport,
     quarantine: Quarantine,
+    *,
     progress: Progress | None = None,
 ) -> Iterator[Batch]:
     """Yield the accepted rows of an extract; counts land in `report`, rows to look at in `quarantine`.

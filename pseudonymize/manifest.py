@@ -138,9 +138,9 @@ def build(content: dict[str, Any]) -> Manifest:
 
 def parse(text: bytes) -> Manifest:
     """The manifest of bytes from outside. DeliveryError bad_manifest, with the number of faults."""
+    if len(text) > MAX_BYTES:
+        raise DeliveryError("bad_manifest", faults=1)
     try:
-        if len(text) > MAX_BYTES:
-            raise ValueError
         content = json.loads(text, object_pairs_hook=_no_repeats)
     except (ValueError, RecursionError):
         raise DeliveryError("bad_manifest", faults=1) from None

@@ -62,12 +62,8 @@ class Prf:
         """The pseudonym of one value (the last, length-prefixed field): 32 bytes."""
         return self.raw(encode(value))
 
-    def many(self, values: Iterable[bytes], size: int = PSEUDONYM) -> bytes:
-        """Pseudonyms of values of any length, back to back, each `size` bytes."""
-        return b"".join(self.one(value)[:size] for value in values)
-
     def fixed(self, values: bytes, width: int, size: int = PSEUDONYM) -> bytes:
-        """As `many` for values of one width lying back to back; the fast path of both stages."""
+        """Pseudonyms, back to back and each `size` bytes, of values of one width lying back to back."""
         state = self._inner.copy()
         state.update(width.to_bytes(4, "big"))
         digests = _digests(state, self._outer, struct.iter_unpack(f"{width}s", values))

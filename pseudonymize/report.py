@@ -11,6 +11,7 @@ from pseudonymize.unique import DUPLICATE
 from schemas.errors import QualityGate
 from schemas.reading import WRONG_WIDTH
 from schemas.register import Register
+from schemas.registers import register as find
 
 _IDENTIFIERS = {
     "BSN_NIET_NUMERIEK": "een bsn bevat andere tekens dan cijfers (bijvoorbeeld punten, spaties of .0 uit Excel). "
@@ -65,17 +66,37 @@ class DeliveryReport:
                 "row_count_mismatch", register=self.register, rows_in=self.rows_in, rows_out=out
             )
 
-    def advice(self, register: Register) -> list[str]:
-        """One sentence per reason, most frequent first: what is wrong, how often, what to do."""
-        wrong = [(n, code, sentence(register, code)) for code, n in self.reasons.items()]
-        emptied = [
-            (n, code, f"Nummer geleegd, rij blijft: {sentence(register, code)}")
+    def advice(self) -> list[str]:
+        """One sentence per reason, most frequent first: what is wrong, how often, what to do. In Dutch."""
+        register = find(self.register)
+        told = [(n, code, sentence(register, code)) for code, n in self.reasons.items()]
+        told += [
+            (n, code, f"Nummer niet gebruikt, de rij blijft: {sentence(register, code)}")
             for code, n in self.emptied.items()
         ]
-        return [
-            f"{n} x {code}: {text}"
-            for n, code, text in sorted([*wrong, *emptied], key=lambda r: (-r[0], r[1]))
+        return [f"{code} ({n} keer): {text}" for n, code, text in sorted(told, key=lambda r: (-r[0], r[1]))]
+
+    def text(self) -> str:
+        """The report for people, in Dutch: counts, reasons, what to do. It names no file and no value."""
+        numbers = ", ".join(f"{self.usable[name]} x {name}" for name in sorted(self.usable))
+        lines = [
+            f"Register {self.register}: {self.rows_in} rijen gelezen.",
+            f"  {self.accepted} rijen goed",
+            f"  {self.quarantined} rijen apart gezet (ze gaan niet mee)",
+            f"  {self.out_of_scope} rijen buiten bereik (alleen geteld)",
+            f"Bruikbare nummers: {numbers or 'geen'}. Rijen zonder bruikbaar nummer: {self.rows_without}.",
         ]
+        if advice := self.advice():
+            lines += ["Wat u kunt doen:", *(f"  - {line}" for line in advice)]
+        if self.quarantine_file is not None and advice:
+            lines.append(
+                "De rijnummers staan in het bestand dat eindigt op .quarantaine.csv. Houd dat bij uzelf."
+            )
+        if self.manifest_sha256:
+            lines.append(
+                f"Levering {self.sequence} is verzegeld en getekend (manifest {self.manifest_sha256[:12]})."
+            )
+        return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON: numbers, codes and hashes only."""
@@ -97,6 +118,7 @@ class DeliveryReport:
                 {"reason": reason, "year": year, "kind": kind, "n": n}
                 for (reason, year, kind), n in sorted(self.aside.items())
             ],
+            "advice": self.advice(),
             "sequence": self.sequence,
             "manifest_sha256": self.manifest_sha256,
         }
@@ -104,7 +126,7 @@ class DeliveryReport:
 
 def sentence(register: Register, code: str) -> str:
     """What a reason code means and what to do, in Dutch."""
-    rules = {rule.code: rule.zin for rule in (*register.rules, *register.out_of_scope)}
+    rules = {rule.code: rule.zin for rule in register.rules}
     known = {**rules, **_GENERAL, **_IDENTIFIERS}
     if code in known:
         return known[code]

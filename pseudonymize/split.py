@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pseudonymize import prf
-from pseudonymize.columns import Canonical, fixed_size, pseudonyms
+from pseudonymize.columns import Canonical, fixed_bytes, fixed_size, flat, pseudonyms
 from pseudonymize.domain import Domain
 from pseudonymize.identify import COLUMNS, Rules
 from pseudonymize.parties import SupplierKeys
@@ -52,15 +52,23 @@ def payload_schema(register: Register, agreement: Agreement) -> pa.Schema:
     )
 
 
-def row_set(ids: pa.Array) -> npt.NDArray[np.uint64]:
-    """Sum of row ids as two 64-bit numbers, modulo 2**64: equal for equal sets of rows in any order."""
-    raw = (
-        ids.buffers()[1].to_pybytes()[ids.offset * ROW_ID : (ids.offset + len(ids)) * ROW_ID]
-        if len(ids)
-        else b""
-    )
-    total: npt.NDArray[np.uint64] = np.frombuffer(raw, np.uint64).reshape(-1, 2).sum(axis=0, dtype=np.uint64)
-    return total
+class RowSet:
+    """Which rows passed, as the sum of their ids: equal for equal sets in any order, and it tells no id."""
+
+    def __init__(self) -> None:
+        self._total: npt.NDArray[np.uint64] = np.zeros(2, np.uint64)
+        self.rows = 0
+
+    def add(self, ids: pa.Array | pa.ChunkedArray) -> None:
+        """Count row ids in; none may be null."""
+        one = flat(ids)
+        self._total += np.frombuffer(fixed_bytes(one), np.uint64).reshape(-1, 2).sum(axis=0, dtype=np.uint64)
+        self.rows += len(one)
+
+    @property
+    def text(self) -> str:
+        """The sum as 32 hex digits."""
+        return self._total.tobytes().hex()
 
 
 @dataclass(frozen=True)

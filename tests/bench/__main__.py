@@ -140,13 +140,15 @@ def _watch(process: subprocess.Popen[str]) -> list[float]:
 
     def sample() -> None:
         while process.poll() is None:
-            peak[0] = max(
-                peak[0], sum(_pss(int(pid)) for pid in os.listdir("/proc") if pid.isdigit() and _ours(pid, process.pid))
-            )
+            peak[0] = max(peak[0], sum(_pss(int(pid)) for pid in _pids() if _ours(pid, process.pid)))
             time.sleep(0.2)
 
     threading.Thread(target=sample, daemon=True).start()
     return peak
+
+
+def _pids() -> list[str]:
+    return [path.name for path in Path("/proc").iterdir() if path.name.isdigit()]
 
 
 def _ours(pid: str, session: int) -> bool:

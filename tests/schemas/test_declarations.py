@@ -94,7 +94,7 @@ def test_the_published_figures_are_carried_along() -> None:
 
 
 def test_the_codebook_is_current() -> None:
-    """Stale? Run `koppel codebook --write`."""
+    """Stale? Run `koppel codebook --write docs`."""
     folder = ROOT / "docs" / "codebook"
     for name, text in codebook.pages().items():
         assert (folder / name).read_text(encoding="utf-8") == text, name

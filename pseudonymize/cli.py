@@ -1,0 +1,196 @@
+"""The verbs of `python -m pseudonymize`: each step in a process of its own, so that no other room shares its memory.
+
+Standard output is one line of JSON with counts and hashes; an error is {"code", "facts"} with the exit code of
+its branch (schemas/errors.py). Anything unforeseen is Internal, without its text. Nothing goes to stderr.
+Imports stand in the verbs: a process starts in 0.3 s and loads only the keys' and files' code it needs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime as dt
+import json
+import secrets
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Never
+
+from schemas.errors import ConfigError, Internal, KoppelError
+
+Answer = dict[str, Any]
+
+
+class _Parser(argparse.ArgumentParser):
+    """argparse quotes arguments in its messages; an argument can be a file name with anything in it."""
+
+    def error(self, message: str) -> Never:
+        raise ConfigError("bad_call")
+
+
+def _check(given: argparse.Namespace) -> Answer:
+    from pseudonymize import commands  # noqa: PLC0415
+
+    return commands.check(
+        given.source, given.register, given.agreement, given.synthetic, given.quarantine
+    ).as_dict()
+
+
+def _deliver(given: argparse.Namespace) -> Answer:
+    from pseudonymize import commands  # noqa: PLC0415
+
+    return commands.deliver(
+        given.source,
+        given.agreement,
+        given.keys,
+        given.public,
+        given.sequence,
+        given.out,
+        given.coverage,
+        given.period_from,
+        given.period_until,
+    ).as_dict()
+
+
+def _verify(given: argparse.Namespace) -> Answer:
+    from pseudonymize import accept  # noqa: PLC0415
+    from pseudonymize.ledger import Ledger  # noqa: PLC0415
+    from pseudonymize.parties import PublicKeys  # noqa: PLC0415
+    from schemas import agreement as agreements  # noqa: PLC0415
+
+    agreement = agreements.load(given.agreement)
+    agreement.require_valid(dt.datetime.now(dt.UTC).date())
+    ledger = Ledger(given.ledger) if given.ledger else None
+    found = accept.verify(
+        given.delivery, agreement, PublicKeys.load(given.public), ledger, waiting=given.waiting
+    )
+    return {
+        "known": found.known,
+        "manifest_sha256": found.sha256,
+        "register": found.manifest.register_name,
+        "sequence": found.manifest.sequence,
+        "rows": found.manifest.rows.model_dump(by_alias=True),
+        "payload": found.manifest.hashes.payload is not None,
+    }
+
+
+def _record(given: argparse.Namespace) -> Answer:
+    from pseudonymize import accept  # noqa: PLC0415
+    from pseudonymize.ledger import Ledger  # noqa: PLC0415
+    from pseudonymize.seal import file_hash  # noqa: PLC0415
+
+    manifest, ledger = accept.read_verified(given.delivery), Ledger(given.ledger)
+    digest = file_hash(given.delivery / accept.MANIFEST)
+    ledger.record(manifest.register_name, manifest.supplier, manifest.sequence, digest)
+    return {"register": manifest.register_name, "sequence": manifest.sequence, "manifest_sha256": digest}
+
+
+def _convert(given: argparse.Namespace) -> Answer:
+    from pseudonymize.convert import convert  # noqa: PLC0415
+    from pseudonymize.parties import ConverterKeys  # noqa: PLC0415
+    from pseudonymize.seal import file_hash  # noqa: PLC0415
+
+    rows = convert(given.delivery, ConverterKeys(given.keys), given.out)
+    return {"rows": rows.rows, "row_set": rows.text, "sha256": file_hash(given.out)}
+
+
+def _open(given: argparse.Namespace) -> Answer:
+    from pseudonymize.parties import LinkerKeys  # noqa: PLC0415
+    from pseudonymize.payload import open_payload  # noqa: PLC0415
+    from pseudonymize.seal import file_hash  # noqa: PLC0415
+    from schemas import agreement as agreements  # noqa: PLC0415
+
+    agreement = agreements.load(given.agreement) if given.agreement else None
+    rows = open_payload(given.delivery, LinkerKeys(given.keys), given.out, agreement)
+    return {"rows": rows.rows, "row_set": rows.text, "sha256": file_hash(given.out)}
+
+
+def _recipient(given: argparse.Namespace) -> Answer:
+    from pseudonymize.convert import to_recipient  # noqa: PLC0415
+    from pseudonymize.parties import ConverterKeys  # noqa: PLC0415
+    from pseudonymize.seal import file_hash  # noqa: PLC0415
+
+    done = to_recipient(given.source, given.recipient, ConverterKeys(given.keys), given.out)
+    return {"rows": done.rows, "key_check": done.key_check, "sha256": file_hash(given.out)}
+
+
+def _keys(given: argparse.Namespace) -> Answer:
+    from pseudonymize import commands  # noqa: PLC0415
+
+    return commands.create_keys(
+        given.home,
+        given.project,
+        given.epoch,
+        given.suppliers.split(","),
+        given.recipients.split(","),
+        given.pre_epoch or "",
+    )
+
+
+VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]] = {
+    "check": (_check, ("source", "register?", "agreement?", "synthetic!", "quarantine?")),
+    "deliver": (
+        _deliver,
+        ("source", "agreement", "keys", "public", "out", "sequence", "from?", "until?", "coverage?"),
+    ),
+    "verify": (_verify, ("delivery", "agreement", "public", "ledger?", "waiting?")),
+    "record": (_record, ("delivery", "ledger")),
+    "convert": (_convert, ("delivery", "keys", "out")),
+    "open": (_open, ("delivery", "keys", "out", "agreement?")),
+    "recipient": (_recipient, ("source", "recipient", "keys", "out")),
+    "keys": (_keys, ("home", "suppliers", "recipients", "project", "epoch", "pre-epoch?")),
+}
+_KINDS: dict[str, Callable[[str], Any]] = {
+    **{
+        name: str
+        for name in ("register", "recipient", "recipients", "suppliers", "project", "epoch", "pre-epoch")
+    },
+    **{name: int for name in ("sequence", "waiting")},
+    **{name: dt.date.fromisoformat for name in ("from", "until")},
+}
+_TARGETS = {"from": "period_from", "until": "period_until"}
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Options by verb: NAME is required, NAME? may be left out, NAME! is a switch."""
+    parser = _Parser(prog="python -m pseudonymize", add_help=False, allow_abbrev=False)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    for verb, (_, options) in VERBS.items():
+        one = verbs.add_parser(verb, add_help=False, allow_abbrev=False)
+        for option in options:
+            _add(one, option.rstrip("?!"), option[-1])
+    return parser
+
+
+def _add(parser: argparse.ArgumentParser, name: str, mark: str) -> None:
+    if mark == "!":
+        parser.add_argument(f"--{name}", action="store_true")
+        return
+    parser.add_argument(
+        f"--{name}",
+        dest=_TARGETS.get(name, name.replace("-", "_")),
+        type=_KINDS.get(name, Path),
+        required=mark != "?",
+        default=0 if name == "waiting" else None,
+    )
+
+
+def run(arguments: list[str]) -> tuple[int, Answer]:
+    """Exit code and answer of one call; never raises, and never tells what it did not choose."""
+    verb = "call"
+    try:
+        given = _parser().parse_args(arguments)
+        verb = given.verb
+        return 0, VERBS[verb][0](given)
+    except KoppelError as error:
+        return error.exit_code, {"code": error.code, "facts": error.facts}
+    except Exception as error:  # noqa: BLE001 - the border of the process: the text of an unknown error may quote data
+        found = Internal("internal", step=verb, kind=type(error).__name__, incident=secrets.token_hex(3))
+        return found.exit_code, {"code": found.code, "facts": found.facts}
+
+
+def main() -> Never:
+    """Answer on standard output, exit code of the branch."""
+    code, answer = run(sys.argv[1:])
+    sys.stdout.write(json.dumps(answer, sort_keys=True) + "\n")
+    sys.exit(code)

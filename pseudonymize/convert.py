@@ -1,0 +1,128 @@
+"""Domain conversion: the only functions that see two domains. No payload, no database, no identifier.
+
+pre -> link under K_T, for as many rows as the signed manifest declares (the quota) and not one more;
+link -> recipient under that recipient's K_R. HMAC goes forward only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from pseudonymize import domain, parquet, prf, seal
+from pseudonymize.accept import read_verified, require_hash
+from pseudonymize.columns import pseudonyms
+from pseudonymize.domain import Domain
+from pseudonymize.identify import COLUMNS
+from pseudonymize.keys import Key
+from pseudonymize.manifest import Manifest
+from pseudonymize.parties import ConverterKeys
+from pseudonymize.split import RowSet, identity_schema
+from schemas.errors import ConfigError, DeliveryError
+
+Progress = Callable[[str, int, int | None], None]
+QUOTA_MARGIN = 0
+
+
+@dataclass(frozen=True)
+class Recipient:
+    """Rows converted, and the key-check tag of the key that did it."""
+
+    rows: int
+    key_check: str
+
+
+def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress | None = None) -> RowSet:
+    """Identity file of a verified delivery -> `out`, Parquet: row_id and labelled link pseudonyms.
+
+    Raises DeliveryError bad_hash, unsealing_failed, bad_schema, row_count_mismatch; ConfigError wrong_domain
+    when the pre-pseudonyms are of another project or epoch than K_T; KeyUnavailable.
+    """
+    manifest = read_verified(delivery)
+    source = delivery / "identity.age"
+    require_hash(source, manifest.hashes.identity)
+    key = keys.link()
+    stage = prf.link(key.secret, key.project, key.epoch)
+    schema = identity_schema(Domain(prf.SCHEME, key.project, "link", key.epoch))
+    rows = RowSet()
+    with parquet.writing(out) as writer, seal.opened(source, keys.identity()) as reader:
+        _require_identity(reader.schema, manifest, key)
+        writer.start(schema, schema.names)
+        for batch in reader:
+            rows.add(batch["row_id"])
+            require_quota(rows.rows, manifest)
+            converted = [pseudonyms(stage, batch[name]) for name in COLUMNS]
+            writer.write(pa.table([batch["row_id"], *converted], schema=schema))
+            if progress is not None:
+                progress("omzetten", rows.rows, manifest.rows.accepted)
+        require_all(rows, manifest)
+    return rows
+
+
+def require_quota(rows: int, manifest: Manifest) -> None:
+    """DeliveryError row_count_mismatch as soon as there are more rows than the manifest declares."""
+    if rows > manifest.rows.accepted + QUOTA_MARGIN:
+        raise DeliveryError("row_count_mismatch", declared=manifest.rows.accepted, read=rows)
+
+
+def require_all(rows: RowSet, manifest: Manifest) -> None:
+    """DeliveryError row_count_mismatch unless exactly the declared rows came, by number and by row ids."""
+    if rows.rows != manifest.rows.accepted or rows.text != manifest.row_set:
+        raise DeliveryError("row_count_mismatch", declared=manifest.rows.accepted, read=rows.rows)
+
+
+def _require_identity(schema: pa.Schema, manifest: Manifest, key: Key) -> None:
+    expected = Domain(prf.SCHEME, manifest.project, "pre", manifest.epoch)
+    if not schema.equals(identity_schema(expected)):
+        raise DeliveryError("bad_schema", file="identity.age")
+    for name in COLUMNS:
+        domain.require(schema, name, expected)
+    if manifest.project != key.project:
+        raise ConfigError("wrong_domain", kind="link")
+
+
+def to_recipient(
+    source: Path, name: str, keys: ConverterKeys, out: Path, progress: Progress | None = None
+) -> Recipient:
+    """A Parquet file with one link pseudonym per row -> the same file with the recipient's own in its place.
+
+    The column is found by its label (domain.link_column) and must be of the key's project, else ConfigError
+    wrong_domain. Null stays null; other columns pass as they are. DeliveryError bad_schema, unreadable_file.
+    """
+    key = keys.recipient(name)
+    schema, tables = parquet.batches(source)
+    column = _link_column(schema, key)
+    stage = prf.recipient(key.secret, key.project, name, key.epoch)
+    field = Domain(prf.SCHEME, key.project, f"recipient:{name}", key.epoch).field(column, prf.PSEUDONYM)
+    place = schema.get_field_index(column)
+    target = schema.set(place, field).remove_metadata()
+    rows = 0
+    with parquet.writing(out) as writer:
+        writer.start(target, [column])
+        for table in tables:
+            made = pseudonyms(stage, _pseudonym_width(table[column]))
+            writer.write(table.set_column(place, field, made).cast(target))
+            rows += table.num_rows
+            if progress is not None:
+                progress("ontvanger", rows, None)
+    return Recipient(rows, key.tag)
+
+
+def _link_column(schema: pa.Schema, key: Key) -> str:
+    column = domain.link_column(schema)
+    if schema.field(column).type not in {pa.binary(), pa.binary(prf.PSEUDONYM)}:
+        raise DeliveryError("bad_schema", column="link")
+    if domain.of_field(schema, column).project != key.project:
+        raise ConfigError("wrong_domain", kind="recipient")
+    return column
+
+
+def _pseudonym_width(values: pa.ChunkedArray) -> pa.ChunkedArray:
+    """A BLOB column (what DuckDB writes) as 32-byte values; another width is no pseudonym of ours."""
+    try:
+        return values.cast(pa.binary(prf.PSEUDONYM))
+    except pa.ArrowException:
+        raise DeliveryError("bad_schema", column="link") from None
