@@ -66,14 +66,14 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
 ) -> DeliveryReport:
     """Make the delivery folder `out`: manifest.json, manifest.sig, identity.age, payload.age. All or nothing.
 
-    The list of rows to look at becomes `<out>.quarantaine.csv` beside it. Raises ConfigError
+    The list of rows to look at becomes `quarantaine-<out>.csv` beside it. Raises ConfigError
     (agreement_mismatch, agreement_expired, wrong_domain, output_exists), KeyUnavailable key_check and what
     `check` raises.
     """
     _require(register, agreement, keys, public, period)
     if out.exists():
         raise ConfigError("output_exists")
-    listing = out.with_name(f"{out.name}.quarantaine.csv")
+    listing = out.with_name(f"quarantaine-{out.name}.csv")
     report = DeliveryReport(register.name, quarantine_file=listing, sequence=sequence)
     with _folder(out) as part, Quarantine(register, listing) as quarantine:
         splitter = Splitter(register, agreement, keys)
@@ -112,7 +112,7 @@ def _require(
     agreement.require_valid(dt.datetime.now(dt.UTC).date())
     for key in (keys.pre, keys.record, keys.sign):
         key.require(agreement.project, agreement.epoch)
-    keys.pre.require_tag(public.checks["pre"])
+    keys.pre.require_tag(public.checks.get("pre", ""))
 
 
 @contextlib.contextmanager

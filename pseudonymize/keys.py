@@ -61,13 +61,16 @@ def read_private(path: Path) -> bytes:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError:
         raise KeyUnavailable("key_missing", file=_name(path)) from None
+    own, folder = os.fstat(handle), path.parent.stat()
+    if not stat.S_ISREG(own.st_mode) or any(_open_to_others(found) for found in (own, folder)):
+        os.close(handle)
+        raise KeyUnavailable("key_open", file=_name(path))
     with os.fdopen(handle, "rb") as file:
-        own, folder = os.fstat(handle), path.parent.stat()
-        if not stat.S_ISREG(own.st_mode) or any(
-            s.st_mode & 0o077 or s.st_uid != os.geteuid() for s in (own, folder)
-        ):
-            raise KeyUnavailable("key_open", file=_name(path))
         return file.read(MAX_FILE)
+
+
+def _open_to_others(found: os.stat_result) -> bool:
+    return bool(found.st_mode & 0o077) or found.st_uid != os.geteuid()
 
 
 def _name(path: Path) -> str:

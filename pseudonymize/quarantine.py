@@ -31,10 +31,10 @@ class Quarantine:
 
     def __enter__(self) -> Self:
         if self._path is not None:
-            try:
-                handle = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            except FileExistsError:
-                raise ConfigError("output_exists") from None
+            if self._path.exists():
+                raise ConfigError("output_exists")
+            self._part.unlink(missing_ok=True)
+            handle = os.open(self._part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             self._file = os.fdopen(handle, "w", encoding="utf-8", newline="")
             self._file.write(_HEAD)
         return self
@@ -42,8 +42,18 @@ class Quarantine:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None:
-            self._file.close()
+        if self._file is None or self._path is None:
+            return
+        self._file.close()
+        if kind is None:
+            self._part.rename(self._path)
+        else:
+            self._part.unlink()
+
+    @property
+    def _part(self) -> Path:
+        assert self._path is not None  # noqa: S101 - only asked for when there is a file to write
+        return self._path.with_name(f".{self._path.name}.part")
 
     def add(self, rows: pa.Array, reasons: pa.Array, consequence: str) -> None:
         """Rows with their reasons, both as long as each other."""

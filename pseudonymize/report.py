@@ -90,7 +90,7 @@ class DeliveryReport:
             lines += ["Wat u kunt doen:", *(f"  - {line}" for line in advice)]
         if self.quarantine_file is not None and advice:
             lines.append(
-                "De rijnummers staan in het bestand dat eindigt op .quarantaine.csv. Houd dat bij uzelf."
+                "De rijnummers staan in het quarantainebestand naast de levering. Houd dat bij uzelf."
             )
         if self.manifest_sha256:
             lines.append(
