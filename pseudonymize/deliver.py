@@ -71,9 +71,10 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
     `check` raises.
     """
     _require(register, agreement, keys, public, period)
-    if out.exists():
+    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ConfigError("output_exists")
     listing = out.with_name(f"quarantaine-{out.name}.csv")
+    listing.unlink(missing_ok=True)  # of an attempt that was killed: its delivery does not exist
     report = DeliveryReport(register.name, quarantine_file=listing, sequence=sequence)
     with _folder(out) as part, Quarantine(register, listing) as quarantine:
         splitter = Splitter(register, agreement, keys)

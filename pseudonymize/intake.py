@@ -15,13 +15,16 @@ import pyarrow.compute as pc
 from pseudonymize.columns import Canonical
 from pseudonymize.identify import COLUMNS, Rules, emptied, identifiers
 from pseudonymize.quarantine import EMPTIED, SET_ASIDE, Quarantine
-from pseudonymize.report import DeliveryReport
+from pseudonymize.report import NUMBER_IN_TEXT, DeliveryReport
 from pseudonymize.unique import DUPLICATE, Seen, keys_of
 from schemas import reading
+from schemas.column import Kind, Role
 from schemas.register import Register
 from schemas.validate import Verdict, validate
 
 Progress = Callable[[str, int, int | None], None]
+Rows = tuple[pa.Table, pa.Array]  # accepted rows and their row numbers
+LONG_NUMBER = "[0-9]([ .-]?[0-9]){6,}"  # seven digits or more, also in groups
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,8 @@ def accepted(
         verdict = validate(register, text)
         _count(report, verdict)
         quarantine.add(verdict.quarantined["row_number"], verdict.quarantined["reason"], SET_ASIDE)
-        table, numbers = _first_only(register, seen, verdict, report, quarantine)
+        table, numbers = _aside_repeats(register, seen, verdict, report, quarantine)
+        table, numbers = _aside_numbers(register, table, numbers, report, quarantine)
         found = identifiers(rules, table)
         _count_identifiers(report, found, numbers, quarantine)
         report.accepted += table.num_rows
@@ -73,22 +77,46 @@ def _counted(values: pa.Array | pa.ChunkedArray) -> Counter[str]:
     return Counter({row["values"]: row["counts"] for row in pc.value_counts(values).to_pylist()})
 
 
-def _first_only(
+def _aside_repeats(
     register: Register, seen: Seen, verdict: Verdict, report: DeliveryReport, quarantine: Quarantine
-) -> tuple[pa.Table, pa.Array]:
-    """Accepted rows whose business key was not delivered before in this extract."""
+) -> Rows:
+    """Accepted rows whose business key was not delivered before in this extract; the first one counts."""
     if not register.unique:
         return verdict.accepted, verdict.accepted_rows
-    repeated: npt.NDArray[np.bool_] = seen.repeats(keys_of(verdict.accepted, register.unique))
-    if not repeated.any():
-        return verdict.accepted, verdict.accepted_rows
-    count = int(repeated.sum())
+    repeated = seen.repeats(keys_of(verdict.accepted, register.unique))
+    return _set_aside(verdict.accepted, verdict.accepted_rows, repeated, DUPLICATE, report, quarantine)
+
+
+def _aside_numbers(
+    register: Register, table: pa.Table, numbers: pa.Array, report: DeliveryReport, quarantine: Quarantine
+) -> Rows:
+    """Rows without a long number in free text: a BSN typed there would otherwise reach the linker."""
+    for column in register.payload_columns:
+        if column.kind is Kind.TEXT and column.role is not Role.RECORD_KEY:
+            hit = pc.fill_null(pc.match_substring_regex(table[column.name], LONG_NUMBER), False)
+            mask = np.asarray(hit.to_numpy(zero_copy_only=False), dtype=bool)
+            reason = f"{column.name.upper()}_{NUMBER_IN_TEXT}"
+            table, numbers = _set_aside(table, numbers, mask, reason, report, quarantine)
+    return table, numbers
+
+
+def _set_aside(  # noqa: PLR0917 - rows, which, why, and the two places that are told
+    table: pa.Table,
+    numbers: pa.Array,
+    wrong: npt.NDArray[np.bool_],
+    reason: str,
+    report: DeliveryReport,
+    quarantine: Quarantine,
+) -> Rows:
+    """The rows that are not wrong; the others are counted and listed under `reason`."""
+    if not wrong.any():
+        return table, numbers
+    count = int(wrong.sum())
     report.quarantined += count
-    report.reasons[DUPLICATE] += count
-    rows = verdict.accepted_rows.filter(pa.array(repeated))
-    quarantine.add(rows, pa.repeat(DUPLICATE, count), SET_ASIDE)
-    keep = pa.array(~repeated)
-    return verdict.accepted.filter(keep), verdict.accepted_rows.filter(keep)
+    report.reasons[reason] += count
+    quarantine.add(numbers.filter(pa.array(wrong)), pa.repeat(reason, count), SET_ASIDE)
+    keep = pa.array(~wrong)
+    return table.filter(keep), numbers.filter(keep)
 
 
 def _count_identifiers(

@@ -13,6 +13,7 @@ from schemas.reading import WRONG_WIDTH
 from schemas.register import Register
 from schemas.registers import register as find
 
+NUMBER_IN_TEXT = "BEVAT_NUMMER"
 _IDENTIFIERS = {
     "BSN_NIET_NUMERIEK": "een bsn bevat andere tekens dan cijfers (bijvoorbeeld punten, spaties of .0 uit Excel). "
     "Lever de kolom als tekst.",
@@ -134,6 +135,8 @@ def sentence(register: Register, code: str) -> str:
     ending = code.removeprefix(f"{column.upper()}_")
     if column in {"skn", "vip"} and ending in _OPAQUE:
         return f"een {column}-nummer {_OPAQUE[ending]}"
+    if ending == NUMBER_IN_TEXT:
+        return f"{column} bevat een lang getal. Een persoonsnummer mag niet in een tekstveld staan."
     if ending == "LEEG":
         return f"{column} moet gevuld zijn."
     return f"{column} is niet te lezen: controleer schrijfwijze of code in het codeboek."

@@ -59,9 +59,6 @@ class _Hashing:
         self.digest.update(data)
         return self._file.write(data)
 
-    def flush(self) -> None:
-        self._file.flush()
-
 
 class _Sink:
     """Collects what Arrow writes until it is drained."""
@@ -74,12 +71,6 @@ class _Sink:
     def write(self, data: bytes) -> int:
         self._parts.append(bytes(data))
         return len(self._parts[-1])
-
-    def flush(self) -> None:
-        """Nothing to do: the reader takes what there is."""
-
-    def close(self) -> None:
-        self.closed = True
 
     def drain(self) -> bytes:
         found, self._parts = b"".join(self._parts), []

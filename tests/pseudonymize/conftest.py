@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 from pseudonymize import bsn
 from pseudonymize.ceremony import create_demo_keys
@@ -19,6 +20,9 @@ from pseudonymize.parties import ConverterKeys, LinkerKeys, PublicKeys, Supplier
 from pseudonymize.report import DeliveryReport
 from schemas import agreement as agreements
 from schemas.agreement import Agreement
+
+settings.register_profile("koppelpunt", deadline=None)  # a busy machine is no failure
+settings.load_profile("koppelpunt")
 
 AGREEMENTS = Path(agreements.__file__).parent.parent / "synthetic" / "agreements"
 INJUS_HEAD = (
@@ -89,7 +93,9 @@ class World:
     def injus(self, rows: int = 40, name: str = "injus.csv") -> Path:
         """Notices about rows/4 persons, every seventh without a BSN."""
         numbers = list(itertools.islice(synthetic_numbers(), rows // 4 + 1))
-        lines = [injus_row(i, bsn=numbers[i // 4] if i % 7 else "", skn=f"S{i // 4:07d}") for i in range(rows)]
+        lines = [
+            injus_row(i, bsn=numbers[i // 4] if i % 7 else "", skn=f"S{i // 4:07d}") for i in range(rows)
+        ]
         return self.extract(name, INJUS_HEAD, lines)
 
     def deliver(
