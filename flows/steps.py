@@ -134,6 +134,7 @@ def open_payload(settings: Settings, parcel: Parcel) -> dict[str, Any]:
     return rooms.pseudonymize(
         "open",
         *("--delivery", parcel.folder, "--keys", settings.keys / "linker"),
+        *("--agreement", agreement_of(settings, parcel.register)[1]),
         *("--out", _part(settings, parcel) / "payload.parquet"),
     )
 

@@ -1,0 +1,1 @@
+"""What leaves, and to whom: protection, tables, pages, and the gate."""

@@ -83,6 +83,14 @@ class Internal(KoppelError):
 
 
 ADVICE: dict[str, str] = {
+    "bad_schema": "the file does not have the columns its declaration says; make the delivery again with the supplier tool",
+    "stray_file": "a delivery folder holds a file that does not belong there; remove it and find out where it came from",
+    "damaged_ledger": "the ledger of accepted deliveries cannot be read; restore it from the backup, never start an empty one",
+    "bad_coverage": "the coverage file is not JSON of half-years with status and gemeenten; see docs/supplier.md",
+    "bad_call": "the command was called with wrong options",
+    "small_count_shown": "a count that must stay hidden would be shown; nothing was released",
+    "release_schema": "a release file does not have the declared columns; nothing was released",
+    "identifier_in_release": "something that identifies a person stands in a release file; nothing was released",
     "bad_public_keys": "the folder with public keys is incomplete or damaged; ask the TTP for it again",
     "gateway_refused": "a raw extract lies at the gateway, but the agreement asks for sealed deliveries; remove it",
     "outputs_changed": "a finished step's files differ from its journal; find out who changed them, then run again",

@@ -1,0 +1,1 @@
+"""A synthetic Netherlands: seeded, calibrated on published figures, with planted truth and planted errors."""

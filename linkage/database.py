@@ -1,0 +1,46 @@
+"""The one `duckdb.connect` of the linkage: in memory, bounded, without extensions, closed to the outside, locked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+Connection = duckdb.DuckDBPyConnection
+
+
+def quoted(text: str | Path) -> str:
+    """A path or name of ours as an SQL literal."""
+    return "'" + str(text).replace("'", "''") + "'"
+
+
+@contextmanager
+def connect(*, work: Path, folders: Iterable[Path], memory_limit: str, threads: int) -> Iterator[Connection]:
+    """A database that may read `folders`, spill into `work` and do nothing else.
+
+    Order matters (readers.md): no extensions at connect, then the folders, then external access off, then
+    locked, so that no later statement can open it again. Nothing is logged, parameters included.
+    """
+    work.mkdir(parents=True, exist_ok=True, mode=0o700)
+    con = duckdb.connect(
+        ":memory:",
+        config={
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "memory_limit": memory_limit,
+            "threads": threads,
+            "temp_directory": str(work),
+            "preserve_insertion_order": False,
+        },
+    )
+    try:
+        allowed = ", ".join(quoted(folder.resolve()) for folder in (work, *folders))
+        con.execute(f"set allowed_directories = [{allowed}]")
+        con.execute("set enable_progress_bar = false")
+        con.execute("set enable_external_access = false")
+        con.execute("set lock_configuration = true")
+        yield con
+    finally:
+        con.close()

@@ -1,0 +1,82 @@
+"""An accepted delivery as it lies in the store, and what its manifest says about it in numbers."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from schemas import ddl
+from schemas.errors import DeliveryError
+from schemas.registers import REGISTERS
+
+# The ladder of a GMSD delivery, least final first.
+STATUS = ("voorlopig", "nader_voorlopig", "definitief")
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """One folder of the store: payload.parquet (not for the crosswalk), link.parquet and manifest.json."""
+
+    register: str
+    sequence: int
+    folder: Path
+
+    @property
+    def payload(self) -> Path:
+        """The payload file."""
+        return self.folder / "payload.parquet"
+
+    @property
+    def link(self) -> Path:
+        """The file with link pseudonyms."""
+        return self.folder / "link.parquet"
+
+    @property
+    def has_payload(self) -> bool:
+        """False for the crosswalk: it has numbers and nothing else."""
+        return any(REGISTERS[self.register].payload_columns)
+
+    @cached_property
+    def manifest(self) -> dict[str, Any]:
+        """The verified manifest. DeliveryError bad_manifest when it cannot be read."""
+        try:
+            found = json.loads((self.folder / "manifest.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            raise DeliveryError("bad_manifest", register=self.register) from None
+        if not isinstance(found, dict):
+            raise DeliveryError("bad_manifest", register=self.register)
+        return found
+
+    def rows(self, kind: str) -> int:
+        """A number of the row accounting: in, accepted, quarantined or out_of_scope."""
+        return int(self.manifest["rows"][kind])
+
+    def coverage(self) -> list[tuple[str, str, int]]:
+        """(half-year, municipality, rank of the status) for every listed municipality; empty for other registers."""
+        listed: dict[str, Any] = self.manifest.get("coverage") or {}
+        return [
+            (period, code, STATUS.index(entry["status"]))
+            for period, entry in listed.items()
+            for code in sorted(set(entry["gemeenten"]))
+        ]
+
+    def require_shape(self) -> None:
+        """DeliveryError unreadable_file unless pseudonyms are 32-byte columns: never text, never numbers."""
+        try:
+            found = pq.read_schema(self.link)
+            self.has_payload and pq.read_schema(self.payload)
+        except (OSError, ValueError):
+            raise DeliveryError("unreadable_file", register=self.register) from None
+        for field in ddl.identity_schema():
+            if field.name not in found.names or found.field(field.name).type != field.type:
+                raise DeliveryError("unreadable_file", register=self.register, column=field.name)
+
+
+def payload_columns(delivery: Delivery) -> set[str]:
+    """Names of the columns a payload file holds."""
+    return set(pq.read_schema(delivery.payload).names)

@@ -1,0 +1,34 @@
+-- grain in: one row per current row and register. grain out: one row per distinct (type, pseudonym), numbered.
+-- why: joins run on 16 bytes as uuid; the numbers follow the 32 bytes, so the lowest number is the lowest pseudonym.
+-- source: performance.md section 9 (3); linkage.md section 7, Persons.
+create table keys as
+with
+listed as (
+  select 1::utinyint as kind, bsn as pseudonym, register <> 'crosswalk' as registered
+  from current_links
+  where bsn is not null
+  union all
+  select 2::utinyint as kind, skn as pseudonym, register <> 'crosswalk' as registered
+  from current_links
+  where skn is not null
+  union all
+  select 3::utinyint as kind, vip as pseudonym, register <> 'crosswalk' as registered
+  from current_links
+  where vip is not null
+),
+distinct_keys as (
+  select
+    kind,
+    pseudonym[1:16]::uuid as key,
+    min(pseudonym) as pseudonym,
+    bool_or(registered) as registered
+  from listed
+  group by kind, pseudonym[1:16]::uuid
+)
+select
+  kind,
+  key,
+  pseudonym,
+  registered,
+  (row_number() over (order by pseudonym, kind) - 1)::integer as number
+from distinct_keys

@@ -1,0 +1,70 @@
+-- grain in: one row per person x register x birth year x sex. grain out: one row per person.
+-- why: one birth year and sex by the stated order, the most frequent value within a register; conflicts are flagged.
+-- source: linkage.md sections 1 and 7, Persons.
+create table persons as
+with
+years as (
+  select t.person_id, o.rank, t.geboortejaar, sum(t.n) as n
+  from told_attributes as t
+  join ref_attribute_order as o
+    on o.register = t.register
+  where t.geboortejaar is not null
+  group by all
+),
+sexes as (
+  select t.person_id, t.geslacht = 'O' as is_unknown, o.rank, t.geslacht, sum(t.n) as n
+  from told_attributes as t
+  join ref_attribute_order as o
+    on o.register = t.register
+  where t.geslacht is not null
+  group by all
+),
+year_of as (
+  select
+    person_id,
+    first(geboortejaar order by rank, n desc, geboortejaar) as geboortejaar,
+    max(geboortejaar) - min(geboortejaar) > $birth_year_margin::integer as is_conflict
+  from years
+  group by person_id
+),
+sex_of as (
+  select
+    person_id,
+    first(geslacht order by is_unknown, rank, n desc, geslacht) as geslacht,
+    bool_or(geslacht = 'M') and bool_or(geslacht = 'V') as is_conflict
+  from sexes
+  group by person_id
+),
+seen as (
+  select
+    person_id,
+    bool_or(register = 'injus') as in_injus,
+    bool_or(register = 'injus_tbs') as in_injus_tbs,
+    bool_or(register = 'reclassering') as in_reclassering,
+    bool_or(register = 'ifzo') as in_ifzo,
+    bool_or(register = 'gmsd') as in_gmsd
+  from told_attributes
+  group by person_id
+)
+select
+  s.person_id::bigint as person_id,
+  y.geboortejaar,
+  x.geslacht,
+  coalesce(r.bsn_count, 0) as bsn_count,
+  coalesce(r.skn_count, 0) as skn_count,
+  coalesce(r.vip_count, 0) as vip_count,
+  r.person_id is not null as linkable,
+  coalesce(y.is_conflict, false) as conflict_geboortejaar,
+  coalesce(x.is_conflict, false) as conflict_geslacht,
+  s.in_injus,
+  s.in_injus_tbs,
+  s.in_reclassering,
+  s.in_ifzo,
+  s.in_gmsd
+from seen as s
+left join person_root as r
+  on r.person_id = s.person_id
+left join year_of as y
+  on y.person_id = s.person_id
+left join sex_of as x
+  on x.person_id = s.person_id

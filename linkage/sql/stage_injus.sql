@@ -1,0 +1,53 @@
+-- grain in: one row per delivered injus row. grain out: the same rows, each with its person.
+-- why: notices with both municipalities in one classification; leave stays for the recounts.
+-- source: linkage.md section 7, Persons: rows without any identifier form their own components, by content.
+create table injus as
+with
+linked as (
+  select
+    m.person_id,
+    p.* exclude (sequence, row_id)
+  from payload_injus as p
+  join row_keys as k
+    on k.register = 'injus'
+    and k.sequence = p.sequence
+    and k.row_id = p.row_id
+  join key_person as m
+    on m.kind = k.kind
+    and m.key = k.key
+),
+unlinked as (
+  select p.* exclude (sequence, row_id)
+  from payload_injus as p
+  join row_keys as k
+    on k.register = 'injus'
+    and k.sequence = p.sequence
+    and k.row_id = p.row_id
+  where k.kind is null
+),
+everyone as (
+  select *
+  from linked
+  union all
+  select
+    $first_free + row_number() over (order by u) - 1 as person_id,
+    u.*
+  from unlinked as u
+)
+select
+  e.person_id,
+  e.geboortejaar,
+  e.geslacht,
+  e.soort_melding,
+  e.sector,
+  e.detentie_id::uuid as detentie_id,
+  e.datum_gebeurtenis as datum,
+  b.gemeente as gemeente_brp,
+  v.gemeente as gemeente_vestiging,
+  e.verblijfstitel,
+  e.reden_einde
+from everyone as e
+left join ref_gemeente as b
+  on b.code = e.gemeentecode_brp
+left join ref_gemeente as v
+  on v.code = e.gemeentecode_vestiging

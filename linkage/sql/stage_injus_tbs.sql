@@ -1,0 +1,47 @@
+-- grain in: one row per delivered injus_tbs row. grain out: the same rows, each with its person.
+-- why: tbs events with the municipality in one classification.
+-- source: linkage.md section 7, Persons: rows without any identifier form their own components, by content.
+create table injus_tbs as
+with
+linked as (
+  select
+    m.person_id,
+    p.* exclude (sequence, row_id)
+  from payload_injus_tbs as p
+  join row_keys as k
+    on k.register = 'injus_tbs'
+    and k.sequence = p.sequence
+    and k.row_id = p.row_id
+  join key_person as m
+    on m.kind = k.kind
+    and m.key = k.key
+),
+unlinked as (
+  select p.* exclude (sequence, row_id)
+  from payload_injus_tbs as p
+  join row_keys as k
+    on k.register = 'injus_tbs'
+    and k.sequence = p.sequence
+    and k.row_id = p.row_id
+  where k.kind is null
+),
+everyone as (
+  select *
+  from linked
+  union all
+  select
+    $first_free + row_number() over (order by u) - 1 as person_id,
+    u.*
+  from unlinked as u
+)
+select
+  e.person_id,
+  e.geboortejaar,
+  e.geslacht,
+  e.tbs_id::uuid as tbs_id,
+  e.gebeurtenis,
+  e.datum,
+  v.gemeente as gemeente_verblijf
+from everyone as e
+left join ref_gemeente as v
+  on v.code = e.gemeentecode_verblijf

@@ -1,0 +1,47 @@
+-- grain in: one row per delivered reclassering row. grain out: the same rows, each with its person.
+-- why: placement requests; no municipality exists here.
+-- source: linkage.md section 7, Persons: rows without any identifier form their own components, by content.
+create table reclassering as
+with
+linked as (
+  select
+    m.person_id,
+    p.* exclude (sequence, row_id)
+  from payload_reclassering as p
+  join row_keys as k
+    on k.register = 'reclassering'
+    and k.sequence = p.sequence
+    and k.row_id = p.row_id
+  join key_person as m
+    on m.kind = k.kind
+    and m.key = k.key
+),
+unlinked as (
+  select p.* exclude (sequence, row_id)
+  from payload_reclassering as p
+  join row_keys as k
+    on k.register = 'reclassering'
+    and k.sequence = p.sequence
+    and k.row_id = p.row_id
+  where k.kind is null
+),
+everyone as (
+  select *
+  from linked
+  union all
+  select
+    $first_free + row_number() over (order by u) - 1 as person_id,
+    u.*
+  from unlinked as u
+)
+select
+  e.person_id,
+  e.geboortejaar,
+  e.geslacht,
+  e.indicatie_id::uuid as indicatie_id,
+  e.datum_indicatie,
+  e.datum_verzoek,
+  e.soort_plaatsing,
+  e.titel_code,
+  e.arrondissement
+from everyone as e

@@ -1,0 +1,124 @@
+"""The protected table as CSV, XLSX and Parquet: the same rows in each, equal bytes for equal content."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from openpyxl import Workbook
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
+
+from release.disclosure import HIDDEN, LEGEND, THRESHOLD, Protected, rows
+from schemas.target_group import DOELGROEP, MATEN, NIVEAUS
+
+COLUMNS = ("niveau", "code", "naam", "halfjaar", "maat", "omschrijving", "weergave", "gmsd_geleverd")
+HEADS = ("niveau", "code", "naam", "halfjaar", "maat", "omschrijving", "aantal", "wmo_gegevens_geleverd")
+REGIONS = tuple(name for name in NIVEAUS if name != "gemeente")
+BANNER = "DEMO, NIET VOOR PUBLICATIE. Alle personen zijn verzonnen."
+_EPOCH = (2020, 1, 1, 0, 0, 0)
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def write_tables(protected: Protected, out: Path, provenance: dict[str, str]) -> list[Path]:
+    """doelgroep_per_gemeente and doelgroep_per_regio as CSV and Parquet, and both in one XLSX."""
+    made = []
+    for name, levels in (("doelgroep_per_gemeente", ("gemeente",)), ("doelgroep_per_regio", REGIONS)):
+        table = rows(protected, levels)
+        made += [_csv(table, out / f"{name}.csv"), _parquet(table, out / f"{name}.parquet", provenance)]
+    return [*made, _xlsx(protected, out / "doelgroep_per_gemeente.xlsx", provenance)]
+
+
+def _safe(text: str) -> str:
+    """A cell that a spreadsheet does not take for a formula."""
+    return f"'{text}" if text.startswith(_FORMULA) else text
+
+
+def _lines(table: pa.Table) -> list[tuple[str | int, ...]]:
+    found = []
+    for row in table.to_pylist():
+        count = HIDDEN if row["aantal"] is None else row["aantal"]
+        text = [_safe(row[name]) for name in COLUMNS[:6]]
+        found.append((*text, count, "ja" if row["gmsd_geleverd"] else "nee"))
+    return found
+
+
+def _csv(table: pa.Table, path: Path) -> Path:
+    """Semicolons and a byte order mark: what Dutch Excel opens with a double click."""
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
+    writer.writerow(HEADS)
+    writer.writerows(_lines(table))
+    path.write_bytes(b"\xef\xbb\xbf" + text.getvalue().encode("utf-8"))
+    return path
+
+
+def _parquet(table: pa.Table, path: Path, provenance: dict[str, str]) -> Path:
+    metadata = {"title": DOELGROEP.title, "warning": BANNER, **provenance}
+    pq.write_table(table.replace_schema_metadata(metadata), path, compression="zstd", row_group_size=122_880)
+    return path
+
+
+def _xlsx(protected: Protected, path: Path, provenance: dict[str, str]) -> Path:
+    book = Workbook()
+    _sheet(book, "gemeente", _lines(rows(protected, ("gemeente",))))
+    _sheet(book, "regio", _lines(rows(protected, REGIONS)))
+    legend = book.create_sheet("toelichting")
+    for line in explanation(provenance):
+        legend.append(line)
+    legend.column_dimensions["A"].width, legend.column_dimensions["B"].width = 30, 100
+    book.remove(book["Sheet"])
+    raw = io.BytesIO()
+    book.save(raw)
+    path.write_bytes(_still(raw.getvalue()))
+    return path
+
+
+def _sheet(book: Workbook, name: str, lines: list[tuple[str | int, ...]]) -> None:
+    sheet = book.create_sheet(name)
+    sheet.append(HEADS)
+    for line in lines:
+        sheet.append(line)
+    for cell in sheet[1]:
+        cell.font = Font(bold=True)
+    sheet.freeze_panes = "A2"
+    sheet.auto_filter.ref = sheet.dimensions
+    for number, width in enumerate((16, 10, 30, 10, 18, 60, 10, 14), start=1):
+        sheet.column_dimensions[get_column_letter(number)].width = width
+
+
+def explanation(provenance: dict[str, str]) -> list[tuple[str, str]]:
+    """The legend, row by row: what the symbol means, what each measure counts, where it comes from."""
+    return [
+        ("let op", BANNER),
+        (HIDDEN, f"Verborgen: minder dan {THRESHOLD} personen. Alle verborgen cellen hebben dit teken, ook nullen."),
+        ("afronding", LEGEND),
+        ("waargenomen", "Geteld wat te koppelen is; niet opgehoogd voor wat ontbreekt."),
+        (
+            "nee bij wmo_gegevens_geleverd",
+            "Niet alle gemeenten van het gebied leverden GMSD; gebruik is dan niet te zien.",
+        ),
+        *MATEN.items(),
+        *provenance.items(),
+    ]
+
+
+def _still(data: bytes) -> bytes:
+    """The same archive with fixed times: the same table gives the same bytes."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
+        for name in sorted(source.namelist()):
+            content = source.read(name)
+            if name == "docProps/core.xml":
+                content = _no_clock(content)
+            target.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
+    return out.getvalue()
+
+
+def _no_clock(xml: bytes) -> bytes:
+    return re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2020-01-01T00:00:00Z", xml)

@@ -1,0 +1,101 @@
+"""The egress gate: re-read every file of a VNG release from disk; it can only pass or stop."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import openpyxl
+import pyarrow.parquet as pq
+
+from release.disclosure import BASE, HIDDEN, THRESHOLD
+from release.export import HEADS
+from schemas.column import Role
+from schemas.errors import DisclosureRefused
+from schemas.register import OutTable
+from schemas.registers import REGISTERS
+from schemas.target_group import DOELGROEP
+
+_NUMBER_CELL = re.compile(r'<td class="n[^"]*">(?:<[^>]*>)?([^<]*)<')
+# The headline numbers and the words on the map are counts too.
+_NUMBER_TEXT = re.compile(r"<div><b>([^<]*)</b>|<title>[^<]*?: (\d[\d.]*) personen")
+ALLOWED = frozenset({".csv", ".xlsx", ".parquet", ".html", ".txt", ".json", ".md", ""})
+
+
+def check(folder: Path) -> int:
+    """Number of files checked. DisclosureRefused small_count_shown, release_schema or identifier_in_release."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    for path in files:
+        if path.suffix not in ALLOWED:
+            raise DisclosureRefused("release_schema", kind="file")
+        for count in _READERS.get(path.suffix, _none)(path):
+            require_safe(count)
+    return len(files)
+
+
+def require_safe(shown: str) -> None:
+    """One count as it is shown: the symbol, or a multiple of 5 from 10 up."""
+    text = shown.strip().replace(".", "")
+    if text == HIDDEN:
+        return
+    if not text.isdigit() or int(text) < THRESHOLD or int(text) % BASE:
+        raise DisclosureRefused("small_count_shown")
+
+
+def _none(path: Path) -> list[str]:
+    return []
+
+
+def _csv(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.reader(file, delimiter=";"))
+    return _counts(lines)
+
+
+def _xlsx(path: Path) -> list[str]:
+    book = openpyxl.load_workbook(path, read_only=True)
+    found = []
+    for sheet in book.worksheets:
+        if sheet.sheet_state != "visible":
+            raise DisclosureRefused("release_schema", kind="hidden_sheet")
+        if sheet.title != "toelichting":
+            found += _counts([[str(cell) for cell in row] for row in sheet.iter_rows(values_only=True)])
+    book.close()
+    return found
+
+
+def _counts(lines: list[list[str]]) -> list[str]:
+    if not lines or tuple(lines[0]) != HEADS:
+        raise DisclosureRefused("release_schema")
+    return [line[HEADS.index("aantal")] for line in lines[1:]]
+
+
+def _parquet(path: Path) -> list[str]:
+    table = pq.read_table(path)
+    if table.column_names != list(DOELGROEP.names):
+        raise DisclosureRefused("release_schema")
+    counts = [HIDDEN if value is None else str(value) for value in table["aantal"].to_pylist()]
+    shown: list[str] = table["weergave"].to_pylist()
+    return counts + shown
+
+
+def _html(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    if re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//|@import|url\(\s*[\"']?http|<script", text):
+        raise DisclosureRefused("release_schema", kind="outside_request")
+    return _NUMBER_CELL.findall(text) + [a or b for a, b in _NUMBER_TEXT.findall(text)]
+
+
+def require_no_identifier(table: OutTable, names: list[str]) -> None:
+    """DisclosureRefused when a column of a register's identifier, or person_id, is among the names."""
+    away = {c.name for r in REGISTERS.values() for c in r.columns if c.role is Role.IDENTIFIER} | {
+        "person_id",
+        "link",
+        "row_id",
+    }
+    if away & set(names):
+        raise DisclosureRefused("identifier_in_release", table=table.name)
+
+
+_READERS = {".csv": _csv, ".xlsx": _xlsx, ".parquet": _parquet, ".html": _html}

@@ -1,0 +1,67 @@
+"""One function per reader: write the files, then let the gate re-read them from disk."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from release import gate
+from release.disclosure import protect
+from release.export import BANNER, write_tables
+from release.files import write_sums
+from release.operator import write_operator
+from release.report.page import write_page
+from release.research import write_research
+from release.truth import write_truth
+
+WHY = (
+    f"{BANNER}\n\nDeze levering heeft alleen primaire onderdrukking (minder dan 10) en afronding op 5. Zonder\n"
+    "secundaire onderdrukking kan een verborgen cel soms uit totalen worden teruggerekend.\n"
+)
+
+
+def _provenance(release_id: str, run: dict[str, Any]) -> dict[str, str]:
+    return {
+        "release": release_id,
+        "run": str(run["run_id"]),
+        "periode": str(run["period"]),
+        "koppelplan": str(run["plan"]["version"]),
+        "gegevens": "synthetisch" if run["synthetic"] else "registers",
+        "soort": "waargenomen, niet geschat",
+    }
+
+
+def publish_vng(linked: Path, out: Path, *, release_id: str, run: dict[str, Any]) -> list[Path]:
+    """Tables and page for VNG and municipalities. DisclosureRefused when the gate stops; nothing leaves then."""
+    out.mkdir(parents=True)
+    provenance = _provenance(release_id, run)
+    protected = protect(pq.read_table(linked / "target_group.parquet"))
+    made = write_tables(protected, out, provenance)
+    made.append(write_page(protected, pq.read_table(linked / "funnel.parquet"), out, provenance))
+    (out / "DEMO-NIET-VOOR-PUBLICATIE.txt").write_text(WHY, encoding="utf-8")
+    facts = {**provenance, "cells": protected.table.num_rows, "hidden": protected.hidden}
+    (out / "release.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    gate.check(out)
+    return [*made, out / "release.json", write_sums(out)]
+
+
+def publish_research(linked: Path, pseudonyms: Path, out: Path, *, release_id: str, run: dict[str, Any]) -> list[Path]:
+    """Linked tables under the recipient's pseudonym, views, codebook and examples."""
+    out.mkdir(parents=True)
+    made = write_research(linked, pseudonyms, out, _provenance(release_id, run))
+    return [*made, write_sums(out)]
+
+
+def publish_operator(linked: Path, out: Path, *, run: dict[str, Any]) -> list[Path]:
+    """Quality report with true counts; stays inside the TTP."""
+    out.mkdir(parents=True, exist_ok=True)
+    return write_operator(linked, out, run)
+
+
+def publish_truth(linked: Path, truth: Path, out: Path, *, run: dict[str, Any]) -> list[Path]:
+    """Synthetic runs only: observed against planted."""
+    out.mkdir(parents=True, exist_ok=True)
+    return [write_truth(linked, truth, out)]

@@ -1,0 +1,173 @@
+"""The VNG page: one self-contained HTML file from the protected table. Map and table come from the same rows."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from release.disclosure import HIDDEN, LEGEND, Protected, protect_number
+from release.report import map as hexmap
+from schemas.gemeente import gemeenten
+from schemas.target_group import NIVEAUS
+
+FOLDER = Path(__file__).parent
+SHOWN = (
+    ("titel_eindes", "Titel eindigt"),
+    ("wmo_180", "Met Wmo"),
+    ("wmo_thuis_180", "Thuis"),
+    ("wmo_opvang_180", "Opvang"),
+)
+STAGES = {
+    "received": "ontvangen",
+    "accepted": "geaccepteerd",
+    "staged": "ingelezen",
+    "with_identifier": "met nummer",
+    "linked": "gekoppelde personen",
+    "in_scope": "binnen bereik",
+    "event": "gebeurtenissen",
+}
+
+Cells = dict[tuple[str, str, str], dict[str, int | None]]
+
+
+@dataclass(frozen=True)
+class Year:
+    """Per area and measure, the two half-years of one year, each as shown (None = hidden)."""
+
+    year: str
+    cells: Cells
+    names: dict[tuple[str, str], str]
+    delivered: dict[tuple[str, str], bool]
+
+    def total(self, niveau: str, code: str, maat: str) -> int | None:
+        """Sum of the shown half-years; None as soon as one of them is hidden, so that nothing is recomputed."""
+        values = list(self.cells[niveau, code, maat].values())
+        return None if any(v is None for v in values) else sum(v for v in values if v is not None)
+
+
+def latest(protected: Protected) -> Year:
+    """The last year of the table."""
+    listed = protected.table.to_pylist()
+    year = max(row["halfjaar"] for row in listed)[:4]
+    cells: Cells = defaultdict(dict)
+    names: dict[tuple[str, str], str] = {}
+    delivered: dict[tuple[str, str], bool] = {}
+    for row in listed:
+        if row["halfjaar"].startswith(year):
+            area = (row["niveau"], row["code"])
+            cells[*area, row["maat"]][row["halfjaar"]] = row["aantal"]
+            names[area] = row["naam"]
+            delivered[area] = delivered.get(area, True) and row["gmsd_geleverd"]
+    return Year(year, cells, names, delivered)
+
+
+def _words(value: int | None) -> str:
+    return HIDDEN if value is None else f"{value:,}".replace(",", ".")
+
+
+def _cells(found: Year, niveau: str, code: str) -> list[str]:
+    return [_words(found.total(niveau, code, maat)) for maat, _ in SHOWN]
+
+
+def _gemeenten(found: Year) -> list[dict[str, Any]]:
+    places = sorted(gemeenten(), key=lambda g: (g.provincie, g.naam.lstrip("'")))
+    listed = [
+        {
+            "provincie": g.provincie,
+            "naam": g.naam,
+            "cellen": _cells(found, "gemeente", g.code),
+            **_given(found, "gemeente", g.code),
+        }
+        for g in places
+    ]
+    known = {g.code for g in places}
+    rest = sorted(code for niveau, code in found.names if niveau == "gemeente" and code not in known)
+    return listed + [
+        {
+            "provincie": "",
+            "naam": found.names["gemeente", c],
+            "cellen": _cells(found, "gemeente", c),
+            **_given(found, "gemeente", c),
+        }
+        for c in rest
+    ]
+
+
+def _given(found: Year, niveau: str, code: str) -> dict[str, str]:
+    return {"geleverd": "ja" if found.delivered[niveau, code] else "niet (alle)"}
+
+
+def _regions(found: Year) -> list[dict[str, Any]]:
+    return [
+        {
+            "niveau": words,
+            "naam": found.names[niveau, code],
+            "cellen": _cells(found, niveau, code),
+            **_given(found, niveau, code),
+        }
+        for niveau, words in NIVEAUS.items()
+        if niveau != "gemeente"
+        for _, code in sorted(area for area in found.names if area[0] == niveau)
+    ]
+
+
+def _tiles(found: Year) -> list[hexmap.Tile]:
+    made = []
+    for place in gemeenten():
+        count = found.total("gemeente", place.code, "titel_eindes")
+        text = "minder dan 10 in een halfjaar, verborgen" if count is None else f"{_words(count)} personen"
+        delivered = found.delivered["gemeente", place.code]
+        made.append(
+            hexmap.Tile(
+                place.code, place.naam, count, delivered, text + ("" if delivered else "; geen Wmo-gegevens geleverd")
+            )
+        )
+    return made
+
+
+def _funnel(funnel: pa.Table) -> list[dict[str, Any]]:
+    first: dict[str, int] = {}
+    made = []
+    for row in funnel.sort_by([("register", "ascending"), ("step", "ascending")]).to_pylist():
+        first.setdefault(row["register"], max(row["count"], 1))
+        part = 0 if row["count"] < 10 else round(min(100.0, 100 * row["count"] / first[row["register"]]))
+        made.append(
+            {
+                "register": row["register"],
+                "stap": STAGES.get(row["stage"], row["stage"]),
+                "deel": part,
+                "aantal": protect_number(row["count"]),
+            }
+        )
+    return made
+
+
+def write_page(protected: Protected, funnel: pa.Table, out: Path, provenance: dict[str, str]) -> Path:
+    """Write doelgroep.html; needs no network, no script, no other file."""
+    found = latest(protected)
+    environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
+    text = environment.get_template("page.html.j2").render(
+        css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
+        jaar=found.year,
+        land={
+            maat: _words(found.total("land", "NL", maat)) for maat in ("titel_eindes", "wmo_180", "niet_waarneembaar")
+        },
+        kaart=Markup(hexmap.svg(_tiles(found))),  # noqa: S704 - escaped where names enter
+        legenda=[(Markup(swatch), words) for swatch, words in hexmap.legend()],  # noqa: S704
+        koppen=[words for _, words in SHOWN],
+        gemeenten=_gemeenten(found),
+        regios=_regions(found),
+        trechter=_funnel(funnel),
+        teken=HIDDEN,
+        uitleg=LEGEND,
+        herkomst=list(provenance.items()),
+    )
+    path = out / "doelgroep.html"
+    path.write_text(text, encoding="utf-8")
+    return path
