@@ -6,12 +6,13 @@ Importing this module imports Prefect (seconds): only `koppel run` and `koppel d
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from prefect import flow, task
 from prefect.artifacts import create_table_artifact
-from prefect.deployments.runner import EntrypointType, RunnerDeployment
+from prefect.deployments.runner import RunnerDeployment
 from prefect.schedules import Cron
+from prefect.types.entrypoint import EntrypointType
 
 from flows import pipeline, steps
 from flows.resume import Done
@@ -104,16 +105,15 @@ def run() -> Done:
 
 def deployments() -> list[RunnerDeployment]:
     """One deployment per register (half-yearly), and one each for link, publish and upkeep."""
-    half_year = [Cron("0 2 15 2,8 *", timezone=TIMEZONE)]
-    made = [
-        intake.to_deployment(f"intake-{register}", parameters={"register": register}, schedules=half_year, **_where())
-        for register in REGISTERS
-    ]
-    made.append(link.to_deployment("link", schedules=[Cron("0 4 16 2,8 *", timezone=TIMEZONE)], **_where()))
-    made.append(publish.to_deployment("publish", **_where()))  # a person decides when something leaves
-    made.append(upkeep.to_deployment("upkeep", schedules=[Cron("0 3 * * *", timezone=TIMEZONE)], **_where()))
-    return made
+    half_year = _at("0 2 15 2,8 *")
+    made = [intake.to_deployment(f"intake-{r}", parameters={"register": r}, **half_year) for r in REGISTERS]
+    made.append(link.to_deployment("link", **_at("0 4 16 2,8 *")))
+    made.append(publish.to_deployment("publish", **_at(None)))  # a person decides when something leaves
+    made.append(upkeep.to_deployment("upkeep", **_at("0 3 * * *")))
+    return cast(list[RunnerDeployment], made)  # a coroutine only when called inside an event loop
 
 
-def _where() -> dict[str, Any]:
-    return {"entrypoint_type": EntrypointType.MODULE_PATH, "work_pool_name": "ttp", "concurrency_limit": 1}
+def _at(cron: str | None) -> dict[str, Any]:
+    """Where and when: the process pool `ttp`, by module path, one run at a time."""
+    where = {"entrypoint_type": EntrypointType.MODULE_PATH, "work_pool_name": "ttp", "concurrency_limit": 1}
+    return where if cron is None else {**where, "schedules": [Cron(cron, timezone=TIMEZONE)]}

@@ -88,6 +88,27 @@ def successors() -> dict[int, tuple[int, int]]:
     return {at()[m.old]: (at()[m.new], (m.date - epoch).days) for m in every}
 
 
+@cache
+def _parents() -> tuple[Ints, Ints]:
+    """(successor, predecessor) pairs, by successor."""
+    pairs = sorted((new, old) for old, (new, _) in successors().items())
+    return np.array([p[0] for p in pairs], np.int64), np.array([p[1] for p in pairs], np.int64)
+
+
+def in_year(place: Ints, years: Ints, draw: Ints) -> Ints:
+    """The municipality that `place` was in each year: itself, its successor, or one of its predecessors.
+
+    `draw` (any whole numbers) chooses among predecessors. Years outside 2019-2023 take the nearest.
+    """
+    year = np.clip(years, YEARS[0], YEARS[-1]) - YEARS[0]
+    new, old = _parents()
+    low, high = np.searchsorted(new, place), np.searchsorted(new, place, side="right")
+    before = old[np.minimum(low + draw % np.maximum(high - low, 1), len(old) - 1)]
+    after = np.array([recode(y) for y in YEARS])[year, place]
+    back = np.where((high > low) & exists()[year, before], before, place)
+    return np.where(exists()[year, place], place, np.where(exists()[year, after], after, back))
+
+
 def to_year(weights: np.ndarray, year: int) -> np.ndarray:
     """Weights moved to the municipalities of another year: to the successor, or shared by the predecessors."""
     alive = exists()[YEARS.index(year)]

@@ -120,15 +120,20 @@ def _scaled(full: Ints, scale: float) -> Ints:
 def _stock(sized: Ints, delivers: Bools, total: int) -> Ints:
     """Stock on 1 January 2019: never negative at a year's end, and with the stated total where possible.
 
-    A municipality that ends passes its stock on, so need is counted in the classification of 2023.
+    A municipality that ends passes its stock on: it needs enough for its own years, and it and its successor
+    together enough for all five.
     """
-    now = geo.recode(YEARS[-1])
-    places = sized.shape[-1]
-    net = np.array([np.bincount(now, sized[y, OUT] - sized[y, IN], places) for y in range(len(YEARS))])
-    need = np.maximum(np.cumsum(net, axis=0).max(axis=0), 0)
-    size = np.bincount(now, sized[:, IN].sum(axis=0) + sized[:, OUT].sum(axis=0), places)
-    given = np.bincount(now, delivers.any(axis=0), places) > 0
-    spare = max(total - int(need[given].sum()), round(0.2 * total))
-    shares = spare * size / max(size[given].sum(), 1)
-    stock = np.floor(need + shares + 0.5).astype(np.int64)
-    return stock
+    now, places = geo.recode(YEARS[-1]), sized.shape[-1]
+    net = sized[:, OUT] - sized[:, IN]
+    own = np.maximum(np.cumsum(np.where(geo.exists(), net, 0), axis=0).max(axis=0), 0)
+    ended = now != np.arange(places)
+    need = np.where(ended, own, 0)
+    pooled = np.array([np.bincount(now, net[y], places) for y in range(len(YEARS))])
+    short = np.maximum(np.cumsum(pooled, axis=0).max(axis=0), 0) - np.bincount(now, need, places)
+    at_start = geo.exists()[0]
+    size = np.where(at_start, geo.to_year(sized.sum(axis=(0, 1)).astype(float), YEARS[0]) + 1e-9, 0.0)
+    part = size / np.bincount(now, size, places)[now]
+    need = need + np.ceil(np.maximum(short, 0)[now] * part).astype(np.int64)
+    given = delivers.any(axis=0)[now] & at_start
+    spare = max(total - int(need[given].sum()), round(0.15 * total))
+    return np.where(at_start, need + np.floor(spare * size / max(size[given].sum(), 1) + 0.5), 0).astype(np.int64)
