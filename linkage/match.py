@@ -71,8 +71,8 @@ def rows(con: Connection, values: Mapping[str, Parameter], linkable: int) -> int
         if not register.payload_columns:
             continue
         queries.run(con, f"stage_{register.name}", {**values, "first_free": persons})
-        found = con.execute(f"select count(*) from {register.name} where person_id >= {persons:d}").fetchone()  # noqa: S608
-        persons += int(found[0]) if found else 0
+        found = con.execute(f"select count(*) from {register.name} where person_id >= {persons:d}").fetchall()  # noqa: S608
+        persons += int(found[0][0])
     return persons
 
 

@@ -69,10 +69,10 @@ class Plan:
         """The plan in plain Dutch, one choice per line."""
         return (
             f"Koppelplan {self.version}. Titeleindes van {self.period_from} tot en met {self.period_until}.",
-            f"Titels met hoogstens {self.chain_gap_days} dagen ertussen zijn één keten; een onbekend einde blijft open.",
+            f"Titels met hoogstens {self.chain_gap_days} dagen ertussen zijn één keten; onbekend einde: open.",
             f"Detenties met hoogstens {self.transfer_gap_days} dag ertussen in één sector zijn één detentie.",
-            f"Eerdere detentie: binnen {self.lookback_months} maanden voor het begin van de keten, of lopend bij dat begin.",
-            f"Wmo: liep al, of start van {self.before_days} dagen voor tot {self.follow_up_days} dagen na het titeleinde.",
+            f"Eerdere detentie: binnen {self.lookback_months} maanden voor het begin van de keten, of dan lopend.",
+            f"Wmo: liep al, of start {self.before_days} dagen voor tot {self.follow_up_days} dagen na het titeleinde.",
             f"Kerncijfer: tot en met {self.headline_days} dagen na het titeleinde.",
             f"Wmo-halfjaren worden samengevoegd volgens het CBS, met een marge van {self.join_margin_days} dagen.",
             f"Een toewijzingsnummer dat na meer dan {self.reuse_gap_days} dagen terugkomt is een nieuw arrangement.",

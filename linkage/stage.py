@@ -11,10 +11,11 @@ from collections.abc import Sequence
 import pyarrow as pa
 
 from linkage.database import Connection, quoted
-from linkage.delivery import Delivery, payload_columns
+from linkage.delivery import STATUS, Delivery, payload_columns
 from linkage.plan import Plan, half_first, half_name, half_of
 from schemas import codes, ddl, gemeente
 from schemas.registers import REGISTERS
+from schemas.target_group import MATEN
 
 COUNTRY = ("NL", "Nederland")
 SPECIAL = {"0000": "Gemeente onbekend", "1999": "Niet in Nederland ingeschreven (RNI)", "ONB": "Geen gemeente bekend"}
@@ -38,7 +39,9 @@ def _payload(delivery: Delivery, schema: pa.Schema) -> str:
     cells = [
         f"{f.name}::{ddl.sql_type(f.type)} as {f.name}" if f.name in held else _empty(f.name, f.type) for f in schema
     ]
-    return f"select {delivery.sequence:d} as sequence, {', '.join(cells)}\nfrom read_parquet({quoted(delivery.payload)})"
+    return (
+        f"select {delivery.sequence:d} as sequence, {', '.join(cells)}\nfrom read_parquet({quoted(delivery.payload)})"
+    )
 
 
 def _link(delivery: Delivery) -> str:
@@ -67,6 +70,11 @@ def reference(con: Connection, plan: Plan) -> None:
     _table(con, "ref_care", _groups("zorgtype", "zorgtype", "care_group"))
     _table(con, "ref_titel", _groups("zorgtitel", "titel_code", "titel_groep"))
     _table(con, "ref_wmo", _wmo())
+    _table(con, "ref_arrondissement", pa.table(_labels("arrondissement_3ro")))
+    _table(
+        con, "ref_status", pa.table({"status_rank": pa.array(range(len(STATUS)), pa.int32()), "status": list(STATUS)})
+    )
+    _table(con, "ref_measure", pa.table({"maat": list(MATEN)}))
     _table(con, "ref_care_group", pa.table(_ranked(plan.care_order, "care_group", "care_rank")))
     order = _ranked(plan.attribute_order, "register", "rank")
     order["register"] = [*order["register"], "injus_tbs"]
@@ -84,13 +92,15 @@ def coverage(con: Connection, deliveries: Sequence[Delivery]) -> None:
     schema = pa.schema(
         [("sequence", pa.int32()), ("half", pa.int32()), ("code", pa.string()), ("status_rank", pa.int32())]
     )
-    cells = list(zip(*rows, strict=True)) or [[], [], [], []]
-    _table(con, "gmsd_coverage", pa.table([pa.array(c, f.type) for c, f in zip(cells, schema, strict=True)], schema=schema))
+    cells: list[tuple[int | str, ...]] = list(zip(*rows, strict=True)) or [(), (), (), ()]
+    _table(
+        con, "gmsd_coverage", pa.table([pa.array(c, f.type) for c, f in zip(cells, schema, strict=True)], schema=schema)
+    )
 
 
 def _table(con: Connection, name: str, table: pa.Table) -> None:
     con.register("arrow_in", table)
-    con.execute(f"create table {name} as select * from arrow_in")
+    con.execute(f"create table {name} as select * from arrow_in")  # noqa: S608 - a name of ours
     con.unregister("arrow_in")
 
 
@@ -146,6 +156,11 @@ def _halves(plan: Plan, first: dt.date, last: dt.date) -> pa.Table:
 def _groups(name: str, key: str, value: str) -> pa.Table:
     found = codes.load(name).groups()
     return pa.table({key: list(found), value: list(found.values())})
+
+
+def _labels(name: str) -> dict[str, list[str]]:
+    found = codes.load(name).labels()
+    return {"code": list(found), "naam": list(found.values())}
 
 
 def _wmo() -> pa.Table:

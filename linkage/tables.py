@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from linkage.database import Connection
+from linkage.delivery import Delivery
 from schemas.ddl import sql_type
+from schemas.errors import DeliveryError
 from schemas.register import OutTable
 
 ROW_GROUP = 122_880
-PERSON_LINK = pa.schema([pa.field("person_id", pa.int64(), nullable=False), pa.field("link", pa.binary(32))])
+DOMAIN_KEY = b"koppel.domain"  # of a pseudonym column: pseudonymisation.md section 3
 
 
 def write(con: Connection, table: OutTable, out: Path) -> int:
@@ -35,14 +37,6 @@ def write_query(con: Connection, query: str, schema: pa.Schema, path: Path) -> i
     return rows
 
 
-def write_table(table: pa.Table, declared: OutTable, out: Path) -> int:
-    """Write a small table made in Python, sorted like the others."""
-    ordered = table.sort_by([(name, "ascending") for name in declared.names]) if table.num_rows else table
-    with pq.ParquetWriter(out / f"{declared.name}.parquet", declared.arrow_schema(), compression="zstd") as writer:
-        writer.write_table(ordered.combine_chunks(), row_group_size=ROW_GROUP)
-    return table.num_rows
-
-
 def _groups(con: Connection, query: str, schema: pa.Schema) -> Iterator[pa.Table]:
     waiting: list[pa.Table] = []
     held = 0
@@ -57,3 +51,25 @@ def _groups(con: Connection, query: str, schema: pa.Schema) -> Iterator[pa.Table
             held -= ROW_GROUP
     if held:
         yield pa.concat_tables(waiting).cast(schema).combine_chunks()
+
+
+def write_person_link(con: Connection, deliveries: Sequence[Delivery], out: Path) -> int:
+    """Write `person_link.parquet`: linkable persons and their lowest pseudonym, labelled with its domain."""
+    domain = link_domain(deliveries)
+    schema = pa.schema(
+        [pa.field("person_id", pa.int64(), nullable=False), pa.field("link", pa.binary(32), metadata=domain)]
+    )
+    query = "select person_id::bigint as person_id, link from person_root order by person_id"
+    return write_query(con, query, schema, out / "person_link.parquet")
+
+
+def link_domain(deliveries: Sequence[Delivery]) -> dict[bytes, bytes] | None:
+    """The pseudonymisation domain label that all link files share. DeliveryError mixed_domains when they differ."""
+    found = set()
+    for delivery in deliveries:
+        schema = pq.read_schema(delivery.link)
+        found |= {tuple(sorted((schema.field(name).metadata or {}).items())) for name in ("bsn", "skn", "vip")}
+    labels = {tuple(item for item in label if item[0] == DOMAIN_KEY) for label in found}
+    if len(labels) > 1:
+        raise DeliveryError("mixed_domains", domains=len(labels))
+    return dict(labels.pop()) or None if labels else None

@@ -114,6 +114,8 @@ ADVICE: dict[str, str] = {
     "bad_manifest": "the manifest does not follow the schema; make the delivery again with the supplier tool",
     "replay": "this sequence number was accepted before; nothing was changed",
     "sequence_gap": "an earlier delivery is missing; ask the supplier for the number named here",
+    "rows_lost": "a row is missing or counted twice between delivery and linkage; nothing was written",
+    "mixed_domains": "link files carry different pseudonymisation domains or epochs; convert them again under one key",
     "row_count_mismatch": "rows in and rows out differ; nothing was released",
     "key_missing": "the key file does not exist; create keys with `koppel keys init`",
     "key_open": "the key file or its folder can be read by others; set 0400 on the file and 0700 on the folder",

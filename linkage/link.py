@@ -1,0 +1,111 @@
+"""From accepted deliveries to linked tables, counts and quality: the whole linkage in one pass over one database.
+
+Every rule is a statement of its own in sql/, run in the order of `STEPS`; nothing here decides anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from linkage import accounting, match, queries, stage, tables
+from linkage.database import Connection, connect
+from linkage.delivery import Delivery
+from linkage.plan import Parameter, Plan
+from schemas.linked import LINKED_TABLES
+from schemas.target_group import RUN_TABLES
+
+__all__ = ["Delivery", "LinkResult", "link"]
+
+MACROS = ("half_number", "half_end", "half_of", "half_name", "place_rank")
+CURRENT = ("list_last_coverage", "find_replaced", "view_current_links", "view_row_keys")
+TRAJECTORIES = (
+    *("told_attributes", "persons", "detention_parts", "detention_spells", "tbs_events", "placement_requests"),
+    *("care_spells", "titles", "title_chains", "coverage_delivered", "unnumbered_years", "by_rule"),
+    *("pieces_by_number", "merge_by_number", "rule_rows", "rule_halves", "rule_variants", "rule_pairs"),
+)
+EVENTS = (
+    *("merge_by_rule", "wmo_arrangements", "departures", "events", "event_detention", "event_care"),
+    *("event_wmo", "event_outcome", "event_place", "title_end_events"),
+)
+COUNTS = ("coverage", "presence", "match_rates", "target_group")
+
+
+@dataclass(frozen=True)
+class LinkResult:
+    """What a run made, in numbers: `rows` per written table, persons and row accounting."""
+
+    rows: dict[str, int]
+    persons: int
+    linkable: int
+    rows_in: int
+    rows_accepted: int
+    rows_replaced: int
+
+    def facts(self) -> dict[str, int | str]:
+        """Numbers for the journal, the log and the terminal."""
+        return {
+            "rows": self.rows_accepted,
+            "persons": self.persons,
+            "unlinkable": self.persons - self.linkable,
+            "events": self.rows["title_end_events"],
+        }
+
+
+def link(
+    deliveries: Sequence[Delivery], out: Path, *, plan: Plan, work: Path, memory_limit: str = "1GB", threads: int = 2
+) -> LinkResult:
+    """Write every linked table and run table, and `person_link.parquet`, into the empty folder `out`.
+
+    Same deliveries and plan, same bytes: whatever the order, threads or memory. QualityGate rows_lost when a
+    staged row is missing; DeliveryError bad_manifest or unreadable_file for a store that is not as it should be.
+    """
+    for delivery in deliveries:
+        delivery.require_shape()
+    folders = [delivery.folder for delivery in deliveries]
+    with connect(work=work, folders=folders, memory_limit=memory_limit, threads=threads) as con:
+        linkable, persons = _compute(con, deliveries, plan)
+        account = accounting.Account.of(con, deliveries)
+        account.require_nothing_lost()
+        _count(con, deliveries, plan, account)
+        rows = {table.name: tables.write(con, table, out) for table in LINKED_TABLES.values()}
+        rows |= {name: tables.write(con, table, out) for name, table in RUN_TABLES.items()}
+        tables.write_person_link(con, deliveries, out)
+    return LinkResult(rows, persons, linkable, account.received, account.accepted, account.replaced)
+
+
+def _compute(con: Connection, deliveries: Sequence[Delivery], plan: Plan) -> tuple[int, int]:
+    values = plan.parameters()
+    stage.views(con, deliveries)
+    stage.reference(con, plan)
+    stage.coverage(con, deliveries)
+    _run(con, (*MACROS, *CURRENT), values)
+    linkable = match.number(con, values)
+    persons = match.rows(con, values, linkable)
+    _run(con, TRAJECTORIES, values)
+    match.rule_components(con)
+    _run(con, EVENTS, values)
+    return linkable, persons
+
+
+def _count(con: Connection, deliveries: Sequence[Delivery], plan: Plan, account: accounting.Account) -> None:
+    values = plan.parameters()
+    _run(con, COUNTS, values)
+    stage.table_from_arrow(con, "set_aside", accounting.set_aside(deliveries))
+    _run(con, ("figures", "count_injus", "count_reclassering", "count_ifzo", "count_cbs"), values)
+    _run(con, ("register_counts",), values)
+    stage.table_from_arrow(con, "reconciliation", accounting.reconcile(con))
+    stage.table_from_arrow(con, "funnel", account.funnel(con))
+
+
+def _run(con: Connection, names: Sequence[str], values: dict[str, Parameter]) -> None:
+    for name in names:
+        queries.run(con, name, values)
+
+
+def arrow(con: Connection, query: str) -> pa.Table:
+    """The result of a query of ours as an Arrow table."""
+    return con.sql(query).to_arrow_table()
