@@ -86,7 +86,10 @@ def _ended(rng: Rng, counts: Ints) -> Spells:
     last = year == YEARS[-1]
     for ahead in range(1, _FAR + 1):
         year = np.concatenate((year, np.full(int(last.sum()), YEARS[-1] + ahead)))
-        place, sector = np.concatenate((place, place[: len(last)][last])), np.concatenate((sector, sector[: len(last)][last]))
+        place, sector = (
+            np.concatenate((place, place[: len(last)][last])),
+            np.concatenate((sector, sector[: len(last)][last])),
+        )
     end = between(rng, first_day(year), last_day(year))
     stay = stays(rng, len(end))
     stay[sector == FORZO] = between(rng, np.full(int((sector == FORZO).sum()), 1_900), 4_500)
@@ -101,9 +104,7 @@ def _ended(rng: Rng, counts: Ints) -> Spells:
 def _fresh(place: Ints, place_begin: Ints, begin: Ints, end: Ints, sector: Ints) -> Spells:
     n = len(begin)
     no, minus = np.zeros(n, bool), np.full(n, -1, np.int64)
-    return Spells(
-        place, place_begin, begin, end, sector, no, no.copy(), minus, minus.copy(), np.zeros(n, np.int64)
-    )
+    return Spells(place, place_begin, begin, end, sector, no, no.copy(), minus, minus.copy(), np.zeros(n, np.int64))
 
 
 def _join(one: Spells, two: Spells) -> Spells:

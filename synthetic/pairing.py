@@ -79,4 +79,3 @@ def persons(successor: Ints) -> tuple[Ints, int]:
     """Person number (0, 1, ..) of every spell, and how many persons there are."""
     _, person = np.unique(follow(successor), return_inverse=True)
     return person.astype(np.int64), int(person.max(initial=-1)) + 1
-

@@ -65,6 +65,8 @@ PERSONS = np.array(
     ],
     np.int64,
 )
+
+
 @dataclass(frozen=True)
 class Notices:
     """Begin and end notices, years x municipalities, all sectors together."""
