@@ -46,11 +46,20 @@ def write_research(linked: Path, pseudonyms: Path, out: Path, provenance: dict[s
         .rename_columns(["person_id", "pseudonym"])
         .cast(pa.schema([("person_id", pa.int64()), ("pseudonym", pa.binary())]))
     )
+    _require_all_named(linked, names)
     made = [_table(table, linked, names, out, provenance) for table in LINKED_TABLES.values()]
     texts = {"views.sql": views(), "codebook.md": _codebook(), "README.md": readme(provenance)}
     for name, text in texts.items():
         (out / name).write_text(text, encoding="utf-8")
     return [*made, *(out / name for name in texts)]
+
+
+def _require_all_named(linked: Path, names: pa.Table) -> None:
+    """Every linkable person has a pseudonym and nobody else: DisclosureRefused pseudonym_missing otherwise."""
+    persons = pq.read_table(linked / "persons.parquet", columns=["person_id", "linkable"])
+    linkable = persons.filter(persons["linkable"])["person_id"].combine_chunks()
+    if sorted(linkable.to_pylist()) != sorted(names["person_id"].to_pylist()) or names["pseudonym"].null_count:
+        raise DisclosureRefused("pseudonym_missing", linkable=len(linkable), named=names.num_rows)
 
 
 def _table(table: OutTable, linked: Path, names: pa.Table, out: Path, provenance: dict[str, str]) -> Path:
@@ -60,7 +69,7 @@ def _table(table: OutTable, linked: Path, names: pa.Table, out: Path, provenance
         columns = ", ".join(f"source.{name}" for name in table.names if name != "person_id")
         order = ", ".join(str(i) for i in range(1, len(table.names) + 1))
         found: pa.Table = con.sql(
-            f"select names.pseudonym, {columns} from source join names using (person_id) order by {order}"  # noqa: S608
+            f"select names.pseudonym, {columns} from source left join names using (person_id) order by {order}"  # noqa: S608
         ).to_arrow_table()
     if (
         "person_id" in found.column_names

@@ -114,6 +114,7 @@ ADVICE: dict[str, str] = {
     "bad_manifest": "the manifest does not follow the schema; make the delivery again with the supplier tool",
     "replay": "this sequence number was accepted before; nothing was changed",
     "sequence_gap": "an earlier delivery is missing; ask the supplier for the number named here",
+    "pseudonym_missing": "persons and recipient pseudonyms do not match one to one; run the recipient step again",
     "rows_lost": "a row is missing or counted twice between delivery and linkage; nothing was written",
     "mixed_domains": "link files carry different pseudonymisation domains or epochs; convert them again under one key",
     "row_count_mismatch": "rows in and rows out differ; nothing was released",

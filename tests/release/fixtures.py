@@ -80,6 +80,10 @@ def write_linked(folder: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     for table in (*LINKED_TABLES.values(), *RUN_TABLES.values()):
         pq.write_table(fill(table, 4), folder / f"{table.name}.parquet")
+    persons = fill(LINKED_TABLES["persons"], 3)
+    place = persons.schema.get_field_index("linkable")
+    known = pa.array([True, True, False])
+    pq.write_table(persons.set_column(place, persons.schema.field(place), known), folder / "persons.parquet")
     pq.write_table(target_group(), folder / "target_group.parquet")
     stages = ("received", "accepted", "staged", "with_identifier", "linked")
     funnel = [
@@ -92,8 +96,8 @@ def write_linked(folder: Path) -> Path:
 
 
 def write_pseudonyms(folder: Path) -> Path:
-    """person_id and a recipient pseudonym, as the converter returns it; person 2 has none."""
+    """person_id and a recipient pseudonym, as the converter returns it; person 2 has no usable number."""
     path = folder / "pseudonyms.parquet"
-    names = pa.array([b"\x01" * 32, b"\x02" * 32, None], pa.binary(32))
-    pq.write_table(pa.table({"person_id": pa.array([0, 1, 2], pa.int64()), "link": names}), path)
+    names = pa.array([b"\x01" * 32, b"\x02" * 32], pa.binary(32))
+    pq.write_table(pa.table({"person_id": pa.array([0, 1], pa.int64()), "link": names}), path)
     return path

@@ -328,8 +328,17 @@ def test_researchers_get_a_pseudonym_and_never_a_person_number(research_folder: 
         table = pq.read_table(research_folder / f"{name}.parquet")
         assert table.column_names[0] == "pseudonym"
         assert "person_id" not in table.column_names
-        assert table.num_rows == 4
+        assert table.num_rows == (3 if name == "persons" else 4)
         assert table["pseudonym"].null_count == 1
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_a_linkable_person_without_a_pseudonym_stops_the_release(linked: Path, tmp_path: Path, lost: int) -> None:
+    """Otherwise a person would look like one without a usable number."""
+    names = pq.read_table(write_pseudonyms(tmp_path))
+    pq.write_table(names.slice(lost, 1), tmp_path / "pseudonyms.parquet")
+    with pytest.raises(DisclosureRefused, match="pseudonym_missing"):
+        research.write_research(linked, tmp_path / "pseudonyms.parquet", tmp_path, {})
 
 
 def test_the_views_and_the_examples_work(research_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
