@@ -193,9 +193,9 @@ def synthetic_report(folder: Path, *, as_json: Json = False) -> None:
     """
     from synthetic import report as room  # noqa: PLC0415
 
-    rows = room.compare(folder / "extracts")
+    rows = room.compare(folder)
     if as_json:
-        out.print_json(json.dumps([row.__dict__ for row in rows], default=str))
+        out.print_json(json.dumps(room.as_dicts(rows)))
         return
     out.print(room.text(rows), markup=False)
 

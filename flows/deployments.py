@@ -48,11 +48,13 @@ def take_in_task(parcel: Parcel) -> int:
 
 @flow(name="intake", persist_result=False, validate_parameters=True)
 @guarded
-def intake(register: str) -> int:
+def intake(register_name: str) -> int:
     """Take in every new delivery of one register."""
-    gateway_task(register)
-    rows = sum(take_in_task(parcel) for parcel in verify_task(register))
-    create_table_artifact(key=f"intake-{register.replace('_', '-')}", table=[{"register": register, "rows": rows}])
+    gateway_task(register_name)
+    rows = sum(take_in_task(parcel) for parcel in verify_task(register_name))
+    create_table_artifact(
+        key=f"intake-{register_name.replace('_', '-')}", table=[{"register": register_name, "rows": rows}]
+    )
     return rows
 
 
@@ -106,7 +108,7 @@ def run() -> Done:
 def deployments() -> list[RunnerDeployment]:
     """One deployment per register (half-yearly), and one each for link, publish and upkeep."""
     half_year = _at("0 2 15 2,8 *")
-    made = [intake.to_deployment(f"intake-{r}", parameters={"register": r}, **half_year) for r in REGISTERS]
+    made = [intake.to_deployment(f"intake-{r}", parameters={"register_name": r}, **half_year) for r in REGISTERS]
     made.append(link.to_deployment("link", **_at("0 4 16 2,8 *")))
     made.append(publish.to_deployment("publish", **_at(None)))  # a person decides when something leaves
     made.append(upkeep.to_deployment("upkeep", **_at("0 3 * * *")))

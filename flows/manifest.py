@@ -7,10 +7,9 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-from linkage.plan import Plan
-
 from flows import resume
 from flows.settings import Settings
+from linkage.plan import Plan
 
 LIBRARIES = ("cryptography", "duckdb", "koppelpunt", "numpy", "pandas", "prefect", "pyarrow", "pyrage")
 ROOMS = ("schemas", "pseudonymize", "linkage", "release", "flows")

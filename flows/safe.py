@@ -26,7 +26,12 @@ def guarded(step: Callable[P, T]) -> Callable[P, T]:
         except KoppelError as error:
             found: KoppelError = error
         except Exception as error:  # noqa: BLE001 - this is the one place that must catch everything
-            found = Internal("internal", step=step.__name__, kind=type(error).__name__, incident=secrets.token_hex(3))
+            found = Internal(
+                "internal",
+                step=getattr(step, "__name__", "koppel"),
+                kind=type(error).__name__,
+                incident=secrets.token_hex(3),
+            )
         found.__cause__ = found.__context__ = None
         raise found from None
 

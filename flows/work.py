@@ -8,15 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from linkage.link import Delivery
-from linkage.link import link as link_deliveries
-from linkage.plan import Plan
-
 from flows import resume, rooms
 from flows.manifest import run_manifest
 from flows.resume import Done, Facts
 from flows.settings import Settings
 from flows.steps import log
+from linkage.link import Delivery
+from linkage.link import link as link_deliveries
+from linkage.plan import Plan
 from release import publish
 from schemas.errors import DeliveryError, QualityGate
 from schemas.registers import REGISTERS

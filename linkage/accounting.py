@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from linkage import queries, recount
+from linkage import queries
 from linkage.database import Connection
 from linkage.delivery import Delivery
-from schemas import reference
+from schemas import recount, reference
 from schemas.errors import QualityGate
 from schemas.registers import REGISTERS
 from schemas.target_group import FUNNEL, RECONCILIATION

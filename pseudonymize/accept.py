@@ -89,9 +89,7 @@ def _require_agreed(found: Manifest, agreement: Agreement, public: PublicKeys) -
         if told != expected:
             raise DeliveryError("key_check" if field == "key_check" else "agreement_mismatch", field=field)
     if set(found.identifier_types) - set(agreement.identifier_types):
-        raise DeliveryError(
-            "real_refused" if agreement.synthetic else "synthetic_refused", register=agreement.source
-        )
+        raise DeliveryError("real_refused" if agreement.synthetic else "synthetic_refused", register=agreement.source)
     if not (agreement.period.from_ <= found.period.from_ <= found.period.until <= agreement.period.until):
         raise DeliveryError("agreement_mismatch", field="period")
 

@@ -33,9 +33,7 @@ def create_demo_keys(
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     k_s = Secret(secrets.token_bytes(KEY_BYTES))
     checks = {"pre": Key("", "pre", project, source_epoch, "sources", k_s).tag}
-    signers = {
-        name: _supplier(home / "suppliers" / name, name, k_s, project, source_epoch) for name in suppliers
-    }
+    signers = {name: _supplier(home / "suppliers" / name, name, k_s, project, source_epoch) for name in suppliers}
     for kind, owner in (("link", "converter"), *(("recipient", name) for name in recipients)):
         made = _new("link" if kind == "link" else "recipient", project, epoch, owner)
         keys.save(home / "converter" / ("link.key" if kind == "link" else f"recipient-{owner}.key"), made)

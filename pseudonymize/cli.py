@@ -31,9 +31,7 @@ class _Parser(argparse.ArgumentParser):
 def _check(given: argparse.Namespace) -> Answer:
     from pseudonymize import commands  # noqa: PLC0415
 
-    return commands.check(
-        given.source, given.register, given.agreement, given.synthetic, given.quarantine
-    ).as_dict()
+    return commands.check(given.source, given.register, given.agreement, given.synthetic, given.quarantine).as_dict()
 
 
 def _deliver(given: argparse.Namespace) -> Answer:
@@ -61,9 +59,7 @@ def _verify(given: argparse.Namespace) -> Answer:
     agreement = agreements.load(given.agreement)
     agreement.require_valid(dt.datetime.now(dt.UTC).date())
     ledger = Ledger(given.ledger) if given.ledger else None
-    found = accept.verify(
-        given.delivery, agreement, PublicKeys.load(given.public), ledger, waiting=given.waiting
-    )
+    found = accept.verify(given.delivery, agreement, PublicKeys.load(given.public), ledger, waiting=given.waiting)
     return {
         "known": found.known,
         "manifest_sha256": found.sha256,
@@ -141,10 +137,7 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]]
     "keys": (_keys, ("home", "suppliers", "recipients", "project", "epoch", "pre-epoch?")),
 }
 _KINDS: dict[str, Callable[[str], Any]] = {
-    **{
-        name: str
-        for name in ("register", "recipient", "recipients", "suppliers", "project", "epoch", "pre-epoch")
-    },
+    **{name: str for name in ("register", "recipient", "recipients", "suppliers", "project", "epoch", "pre-epoch")},
     **{name: int for name in ("sequence", "waiting")},
     **{name: dt.date.fromisoformat for name in ("from", "until")},
 }

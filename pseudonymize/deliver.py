@@ -88,9 +88,7 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
             hashes = {"identity": _seal(part / "identity.age", public.converter, identity, report, progress)}
             if payload_columns(register, agreement):
                 hashes["payload"] = _seal(part / "payload.age", public.linker, payload, report, progress)
-        described = _describe(
-            agreement, keys, report, period=period, hashes=hashes, total=total, coverage=coverage
-        )
+        described = _describe(agreement, keys, report, period=period, hashes=hashes, total=total, coverage=coverage)
         report.manifest_sha256 = _sign(part, described, keys)
     report.delivery = out
     return report
@@ -148,9 +146,7 @@ def _expected(source: Path) -> int:
     return size * (1 if source.suffix.lower() in {".csv", ".txt"} else 10)
 
 
-def _seal(
-    path: Path, recipient: str, rows: Shuffle, report: DeliveryReport, progress: Progress | None
-) -> str:
+def _seal(path: Path, recipient: str, rows: Shuffle, report: DeliveryReport, progress: Progress | None) -> str:
     def told() -> Iterator[pa.Table]:
         done = 0
         for table in rows.tables():

@@ -48,11 +48,7 @@ def identifiers(rules: Rules, table: pa.Table) -> dict[str, Canonical]:
     rows = table.num_rows
     empty = pa.nulls(rows, pa.string())
     text = {name: table[name] if _has(rules, table, name) else empty for name in ("bsn", "skn")}
-    is_vip = (
-        pc.fill_null(pc.equal(table["skn_soort"], "VIP"), False)
-        if "skn_soort" in table.column_names
-        else None
-    )
+    is_vip = pc.fill_null(pc.equal(table["skn_soort"], "VIP"), False) if "skn_soort" in table.column_names else None
     skn = text["skn"] if is_vip is None else pc.if_else(is_vip, None, text["skn"])
     vip = empty if is_vip is None else pc.if_else(is_vip, text["skn"], None)
     found = {
@@ -61,8 +57,7 @@ def identifiers(rules: Rules, table: pa.Table) -> dict[str, Canonical]:
         "vip": canonical_opaque(vip, "VIP"),
     }
     return {
-        name: value if rules.type_of(name) in rules.types else _refused(name, value)
-        for name, value in found.items()
+        name: value if rules.type_of(name) in rules.types else _refused(name, value) for name, value in found.items()
     }
 
 
@@ -80,6 +75,4 @@ def _refused(name: str, found: Canonical) -> Canonical:
 
 def emptied(column: str, found: Canonical) -> pa.Array:
     """Boolean per row: something was delivered and could not be used."""
-    return pc.and_(
-        pc.is_valid(found.reasons), pc.not_equal(found.reasons, f"{column.upper()}_LEEG")
-    ).fill_null(False)
+    return pc.and_(pc.is_valid(found.reasons), pc.not_equal(found.reasons, f"{column.upper()}_LEEG")).fill_null(False)

@@ -28,9 +28,7 @@ class Ledger:
         """The only number that can be accepted now."""
         return max(map(int, self._of(register, supplier)), default=0) + 1
 
-    def require_next(
-        self, register: str, supplier: str, sequence: int, manifest: str, waiting: int = 0
-    ) -> None:
+    def require_next(self, register: str, supplier: str, sequence: int, manifest: str, waiting: int = 0) -> None:
         """DeliveryError replay (number or content seen before) or sequence_gap (names the missing number).
 
         `waiting` verified deliveries stand before this one in the queue.
@@ -68,12 +66,8 @@ def _read(path: Path) -> dict[str, dict[str, dict[str, str]]]:
         return {}
     try:
         found: dict[str, Any] = json.loads(path.read_bytes())["accepted"]
-        entries = [
-            item for register in found.values() for supplier in register.values() for item in supplier.items()
-        ]
-        sound = all(
-            number.isascii() and number.isdigit() and _SHA256.fullmatch(text) for number, text in entries
-        )
+        entries = [item for register in found.values() for supplier in register.values() for item in supplier.items()]
+        sound = all(number.isascii() and number.isdigit() and _SHA256.fullmatch(text) for number, text in entries)
     except (ValueError, KeyError, AttributeError, TypeError):
         sound = False
     if not sound:

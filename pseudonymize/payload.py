@@ -55,9 +55,7 @@ def _required(schema: pa.Schema, manifest: Manifest, agreement: Agreement | None
     else:
         allowed = {column.name: column for column in declared.payload_columns}
         named = [allowed[name] for name in schema.names if name in allowed]
-        expected = pa.schema(
-            [row_id_field(), *(payload_field(c, manifest.project, manifest.epoch) for c in named)]
-        )
+        expected = pa.schema([row_id_field(), *(payload_field(c, manifest.project, manifest.epoch) for c in named)])
     identifying = {c.name for c in declared.columns if c.role in {Role.IDENTIFIER, Role.IDENTIFIER_KIND}}
     if not schema.equals(expected, check_metadata=True) or identifying & set(schema.names):
         raise DeliveryError("bad_schema", file="payload.age")

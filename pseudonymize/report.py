@@ -59,13 +59,9 @@ class DeliveryReport:
     def require_balance(self) -> None:
         """QualityGate row_count_mismatch unless every row in is accounted for, once."""
         out = self.accepted + self.quarantined + self.out_of_scope
-        told = (
-            sum(self.reasons.values()) == self.quarantined and sum(self.aside.values()) == self.out_of_scope
-        )
+        told = sum(self.reasons.values()) == self.quarantined and sum(self.aside.values()) == self.out_of_scope
         if out != self.rows_in or not told:
-            raise QualityGate(
-                "row_count_mismatch", register=self.register, rows_in=self.rows_in, rows_out=out
-            )
+            raise QualityGate("row_count_mismatch", register=self.register, rows_in=self.rows_in, rows_out=out)
 
     def advice(self) -> list[str]:
         """One sentence per reason, most frequent first: what is wrong, how often, what to do. In Dutch."""
@@ -90,13 +86,9 @@ class DeliveryReport:
         if advice := self.advice():
             lines += ["Wat u kunt doen:", *(f"  - {line}" for line in advice)]
         if self.quarantine_file is not None and advice:
-            lines.append(
-                "De rijnummers staan in het quarantainebestand naast de levering. Houd dat bij uzelf."
-            )
+            lines.append("De rijnummers staan in het quarantainebestand naast de levering. Houd dat bij uzelf.")
         if self.manifest_sha256:
-            lines.append(
-                f"Levering {self.sequence} is verzegeld en getekend (manifest {self.manifest_sha256[:12]})."
-            )
+            lines.append(f"Levering {self.sequence} is verzegeld en getekend (manifest {self.manifest_sha256[:12]}).")
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:

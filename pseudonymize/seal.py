@@ -175,7 +175,5 @@ def _decrypt(path: Path, identity: Secret, target: int, done: list[bool]) -> Non
     """Decrypt into a pipe; `done` gets an entry only when every byte was authentic and delivered."""
     with contextlib.suppress(pyrage.DecryptError, pyrage.IdentityError, OSError):
         with path.open("rb") as sealed, os.fdopen(target, "wb", buffering=1 << 16) as pipe:
-            pyrage.decrypt_io(
-                sealed, pipe, [pyrage.x25519.Identity.from_str(identity.reveal().decode("ascii"))]
-            )
+            pyrage.decrypt_io(sealed, pipe, [pyrage.x25519.Identity.from_str(identity.reveal().decode("ascii"))])
         done.append(True)

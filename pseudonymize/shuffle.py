@@ -40,9 +40,7 @@ class Shuffle:
     leaving it removes the temporary folder.
     """
 
-    def __init__(
-        self, schema: pa.Schema, *, expected: int = 0, limit: int = LIMIT, folder: Path | None = None
-    ) -> None:
+    def __init__(self, schema: pa.Schema, *, expected: int = 0, limit: int = LIMIT, folder: Path | None = None) -> None:
         self.schema = schema
         self._limit = limit
         wanted = max(16, 4 * expected // max(limit, 1))
@@ -104,9 +102,7 @@ class Shuffle:
 
     def _write(self, bucket: int, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(
-            sink, self.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")
-        ) as writer:
+        with pa.ipc.new_stream(sink, self.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
             writer.write_table(table)
         self._nonce += 1
         nonce = self._nonce.to_bytes(12, "big")

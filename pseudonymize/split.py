@@ -47,9 +47,7 @@ def payload_field(column: Column, project: str, epoch: str) -> pa.Field:
 def payload_schema(register: Register, agreement: Agreement) -> pa.Schema:
     """The exact schema of a payload under an agreement."""
     columns = payload_columns(register, agreement)
-    return pa.schema(
-        [row_id_field(), *(payload_field(c, agreement.project, agreement.epoch) for c in columns)]
-    )
+    return pa.schema([row_id_field(), *(payload_field(c, agreement.project, agreement.epoch) for c in columns)])
 
 
 class RowSet:

@@ -57,12 +57,18 @@ def _page(con: duckdb.DuckDBPyConnection) -> str:
         "",
         *_table("Nederland", ("wat", "geplant", "waargenomen", "waargenomen in %"), _ask(con, "truth_country")),
         *_table(
-            "Waar blijven de geplante titeleindes met Wmo?", ("oorzaak", "titeleindes", "%"), _causes(con, "truth_causes")
+            "Waar blijven de geplante titeleindes met Wmo?",
+            ("oorzaak", "titeleindes", "%"),
+            _causes(con, "truth_causes"),
         ),
         "Andersom, zonder geplante Wmo maar wel waargenomen, telt de laatste regel van de eerste tabel: dat zijn",
         "koppelingen met de verkeerde persoon, of rijen van een eerdere of latere periode van dezelfde persoon.",
         "",
-        *_table("Per halfjaar", ("halfjaar", "titeleindes", "waargenomen", "met Wmo", "waargenomen"), _ask(con, "truth_halves")),
+        *_table(
+            "Per halfjaar",
+            ("halfjaar", "titeleindes", "waargenomen", "met Wmo", "waargenomen"),
+            _ask(con, "truth_halves"),
+        ),
         *_table(
             "De twintig gemeenten met de meeste geplante titeleindes",
             ("gemeente", "titeleindes", "waargenomen", "met Wmo", "waargenomen", "GMSD geleverd"),

@@ -70,7 +70,12 @@ def _maten() -> str:
 
 
 def _index(names: list[str]) -> str:
-    lines = ["# Codeboek", "", "Gemaakt uit `schemas/` met `koppel codebook --write docs`; niet met de hand wijzigen.", ""]
+    lines = [
+        "# Codeboek",
+        "",
+        "Gemaakt uit `schemas/` met `koppel codebook --write docs`; niet met de hand wijzigen.",
+        "",
+    ]
     lines += [f"- [{name.removesuffix('.md')}]({name})" for name in names]
     return "\n".join([*lines, "- [bronnen](bronnen.md): herkomst van codelijsten en cijfers"]) + "\n"
 

@@ -16,6 +16,8 @@ from synthetic.defects import Defects
 from synthetic.rand import Bools, Ints, Rng, Streams, between, choose, follow, runs, sample, scaled, some
 
 AMBULANT, KLINISCH, VERBLIJF, FPT, ONBEKEND = range(5)
+EARLIER = 2  # years before the first published one, like it; people who were in care when the period began
+SPAN = tuple(range(YEARS[0] - EARLIER, YEARS[-1] + 1))
 # Next year's kind of care, per kind; nothing of this is published.
 NEXT = np.array(
     [
@@ -80,6 +82,12 @@ def make(streams: Streams, scale: float, defects: Defects) -> Careers:
     chain_begin[early] = begin[first][early] + between(rng, np.ones(int(early.sum())), 30)
     end, chain_end = _ends(rng, chain, care[unit], begin, last, defects.stapelzorg)
     chain_end = np.maximum(chain_end, chain_begin + 1)
+    # chains that ended before the period are nobody's business here
+    keep = chain_end >= COVER_BEGIN
+    here = keep[chain]
+    unit, begin, end, chain = unit[here], begin[here], end[here], (np.cumsum(keep) - 1)[chain[here]]
+    chain_begin, chain_end = chain_begin[keep], chain_end[keep]
+    first, _ = _edges(chain)
     tbs = _tbs(rng, chain, care[unit], len(first))
     titles = _titles(streams("titles"), chain, begin, (chain_begin, chain_end), tbs, care[unit], defects.title_change)
     earlier = _returns(streams("returns"), chain_begin, chain_end, year_of(begin[first]))
@@ -90,8 +98,8 @@ def make(streams: Streams, scale: float, defects: Defects) -> Careers:
 
 def _units(scale: float) -> tuple[Ints, Ints, Ints]:
     """(care, year, further placements) of every unit."""
-    people = np.array([scaled(row, scale) for row in targets.PERSONS])
-    placed = np.array([scaled(row, scale) for row in targets.PLACEMENTS])
+    people = _early(np.array([scaled(row, scale) for row in targets.PERSONS]))
+    placed = _early(np.array([scaled(row, scale) for row in targets.PLACEMENTS]))
     care, year = (np.repeat(x.ravel(), people.ravel()) for x in np.indices(people.shape))
     more = np.where(people > 0, np.maximum(placed - people, 0), 0)
     extra = np.zeros(len(care), np.int64)
@@ -100,14 +108,19 @@ def _units(scale: float) -> tuple[Ints, Ints, Ints]:
         if n:
             # a stride that is coprime in practice spreads the further placements without a draw
             np.add.at(extra, start + (np.arange(m) * 7 + cell) % n, 1)
-    return care, year + YEARS[0], extra
+    return care, year + SPAN[0], extra
+
+
+def _early(counts: Ints) -> Ints:
+    """The same with the years before the period in front, each like the first published one."""
+    return np.concatenate((np.repeat(counts[:, :1], EARLIER, axis=1), counts), axis=1)
 
 
 def _chains(rng: Rng, care: Ints, year: Ints) -> Ints:
     """Chain number of every unit."""
     follower = np.full(len(care), -1, np.int64)
     taken = np.zeros(len(care), bool)
-    for y in YEARS[:-1]:
+    for y in SPAN[:-1]:
         now = np.nonzero(year == y)[0]
         now = now[some(rng, len(now), STAYS_ON)]
         wanted = np.zeros(len(now), np.int64)
@@ -126,7 +139,7 @@ def _chains(rng: Rng, care: Ints, year: Ints) -> Ints:
 
 def _beside(rng: Rng, care: Ints, year: Ints, root: Ints, free: Bools) -> None:
     """Some lone units become the second kind of care of a person of the same year."""
-    for y in YEARS:
+    for y in SPAN:
         mine = np.nonzero(year == y)[0]
         second = mine[free[mine] & some(rng, len(mine), BESIDE)]
         first = sample(rng, np.setdiff1d(mine, second), len(second))

@@ -86,6 +86,8 @@ def make(out: Path, *, scale: float = 1.0, seed: int = 1, defects: Defects | Non
             streams = Streams(seed, block)
             _add(files, kept, streams, size, (planted, habits), report)
     _sidecars(extracts, Streams(seed, 0), scale, habits)
+    about = {"synthetic": True, "scale": scale, "seed": seed}
+    (out / "country.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
     report.extracts = {name: file.rows for name, file in files.items()}
     return report
 

@@ -48,7 +48,7 @@ class Defects:
     status_not_closed: float = 0.25  # ended before 2024, still IN_ZORG and without an end
     # 6. GMSD
     half_year_split: float = 0.01  # closed on the last day of the half-year, new row the day after
-    early_end_withdrawn: float = 0.006  # an end in one half-year that the next takes back (CBS 2020)
+    early_end_withdrawn: float = 0.004  # an end in one half-year that the next takes back (CBS 2020)
     number_reused: float = 0.30  # of new arrangements more than 183 days after a person's last one
     no_numbers: float = 0.12  # municipalities that give no toewijzingsnummer
     some_numbers: float = 0.05  # municipalities that give it for part of the rows

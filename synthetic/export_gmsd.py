@@ -137,7 +137,7 @@ def make(
         "verslagperiode": pick(HALF_NAMES, half),
         "gemeentecode": _short(rng, pick(geo.codes_array(), place), defects),
         "gemeentecode_brp": pick(geo.codes_array(), wmo.home[a], some(rng, n, 0.4)),
-        "bsn": identity.bsn_text(rng, people, person, defects, share=0.998),
+        "bsn": identity.bsn_text(rng, people, person, defects, share=0.9996, care=0.3),
         **identity.attributes(rng, people, person, defects),
         "toewijzingsnummer": keys(f"N{tag}", number[a], unnumbered),
         "productcategorie": _short(rng, codes, defects),

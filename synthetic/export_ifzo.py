@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from synthetic import geo, identity
-from synthetic.careers import AMBULANT, KLINISCH, VERBLIJF, Careers
 from synthetic.careers import ALL_CODES as CODES
+from synthetic.careers import AMBULANT, KLINISCH, VERBLIJF, Careers
 from synthetic.days import COVER_END, NEVER, day, year_of
 from synthetic.defects import Defects
 from synthetic.people import People

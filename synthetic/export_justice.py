@@ -58,7 +58,7 @@ def injus(rng: Rng, people: People, spells: Spells, defects: Defects, scale: flo
         "detentie_id": keys(f"D{tag}", spell),
         "datum_gebeurtenis": Days(when),
         "datum_melding": Days(when + between(rng, np.zeros(n), 6)),
-        "gemeentecode_brp": _places(rng, place, when, defects),
+        "gemeentecode_brp": _unknown(rng, _places(rng, place, when, defects), kind == 2, defects),
         "gemeentecode_vestiging": pick(geo.codes_array(), np.where(no_settle, 0, settle), no_settle),
         "verblijfstitel": pick(TITLES, title),
         "inrichting_code": keys("PI", between(rng, np.ones(n), 24)),
@@ -126,6 +126,12 @@ def _places(rng: Rng, place: Ints, when: Ints, defects: Defects) -> pa.Array:
     short = pc.utf8_ltrim(text, "0")
     cut = some(rng, len(place), defects.code_zero_lost) & (place >= 0)
     return pc.if_else(pa.array(cut), short, text)
+
+
+def _unknown(rng: Rng, text: pa.Array, leave: Bools, defects: Defects) -> pa.Array:
+    """A name that no list knows, on some leave notices: those rows are set aside and no published count changes."""
+    odd = pa.array(leave & some(rng, len(text), defects.unknown_name))
+    return pc.if_else(odd, pa.scalar("Nergenshuizen"), text)
 
 
 def _aliases() -> dict[str, str]:

@@ -35,22 +35,24 @@ def columns(rng: Rng, people: People, person: Ints, defects: Defects, *, bsn: fl
 def attributes(rng: Rng, people: People, person: Ints, defects: Defects) -> Rows:
     """geboortejaar and geslacht."""
     n = len(person)
-    wrong = some(rng, n, defects.birth_year_wrong)
+    birth = people.birth[person]
+    # typing errors among people in the middle ages, so that the youngest and oldest stay who they are
+    wrong = some(rng, n, defects.birth_year_wrong) & (birth > 1950) & (birth < 1990)
     shift = np.where(some(rng, n, 0.5), 1, 10) * np.where(some(rng, n, 0.5), 1, -1)
-    birth = np.clip(people.birth[person] + np.where(wrong, shift, 0), 1905, 2015)
+    birth = birth + np.where(wrong, shift, 0)
     return {
         "geboortejaar": Whole(birth, some(rng, n, defects.birth_year_missing)),
         "geslacht": pick(("V", "M"), people.is_man[person].astype(np.int64)),
     }
 
 
-def bsn_text(rng: Rng, people: People, person: Ints, defects: Defects, *, share: float) -> pa.Array:
-    """BSN-SYN as text, with what goes wrong in practice."""
+def bsn_text(rng: Rng, people: People, person: Ints, defects: Defects, *, share: float, care: float = 1.0) -> pa.Array:
+    """BSN-SYN as text, with what goes wrong in practice; `care` below 1 is a holder that checks its numbers."""
     n = len(person)
     second = (people.bsn2[person] > 0) & some(rng, n, 0.5)
     number = np.where(second, people.bsn2[person], people.bsn[person])
     empty = (number == 0) | ~some(rng, n, share)
-    wrong = some(rng, n, defects.bsn_check_digit)
+    wrong = some(rng, n, defects.bsn_check_digit * care)
     text = pc.utf8_lpad(pc.cast(pa.array(np.where(wrong, serial.spoiled(number), number)), pa.string()), 9, "0")
     lost = (number < 100_000_000) & some(rng, n, defects.leading_zero_lost)
     text = pc.if_else(pa.array(lost), pc.utf8_ltrim(text, "0"), text)
@@ -59,5 +61,5 @@ def bsn_text(rng: Rng, people: People, person: Ints, defects: Defects, *, share:
     tested = pc.cast(pa.array(serial.test_range(n)), pa.string())
     text = pc.if_else(pa.array(some(rng, n, defects.bsn_test_range)), tested, text)
     filler = pick(PLACEHOLDERS, between(rng, np.zeros(n), len(PLACEHOLDERS) - 1))
-    text = pc.if_else(pa.array(some(rng, n, defects.bsn_placeholder)), filler, text)
+    text = pc.if_else(pa.array(some(rng, n, defects.bsn_placeholder * care)), filler, text)
     return pc.if_else(pa.array(empty), pa.scalar(None, pa.string()), text)

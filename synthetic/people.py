@@ -8,7 +8,7 @@ import numpy as np
 
 from synthetic import geo, targets
 from synthetic.careers import KLINISCH, Careers
-from synthetic.days import YEARS, year_of
+from synthetic.days import COVER_BEGIN, YEARS, year_of
 from synthetic.defects import Defects
 from synthetic.detention import GW, Spells
 from synthetic.rand import Bools, Ints, Rng, Streams, between, choose, nearest_free, rank_in, some
@@ -22,7 +22,8 @@ MOVED = 0.10  # people who settle in another municipality than they came from
 MEN, MEN_OPVANG, MEN_OTHER = 0.91, 0.60, 0.42
 NO_BSN, IN_CROSSWALK = 0.05, 0.94
 BANDS = ((18, 30), (30, 45), (45, 60), (60, 75), (75, 85), (85, 98))
-AGES_HOME, AGES_STAY = (20.4, 21.1, 23.7, 17.2, 10.3, 7.3), (39.7, 24.3, 22.3, 11.2, 2.0, 0.5)
+# aging over five years and people with a forensic past move these from the published mix; what is counted fits it
+AGES_HOME, AGES_STAY = (20.9, 21.0, 23.8, 17.2, 10.2, 6.9), (43.0, 22.3, 21.8, 10.6, 1.9, 0.4)
 
 
 @dataclass
@@ -49,7 +50,7 @@ def enter(streams: Streams, careers: Careers, spells: Spells) -> int:
     rng = streams("entry")
     lone = careers.earlier < 0
     seeks = lone & some(rng, careers.chains, VIA_DETENTION) & ~careers.is_tbs
-    who = np.nonzero(seeks)[0]
+    who = np.nonzero(seeks & (careers.chain_begin >= COVER_BEGIN + 60))[0]
     back = np.where(
         some(rng, len(who), 0.35), between(rng, np.zeros(len(who)), 5), between(rng, np.zeros(len(who)), 420)
     )
@@ -119,8 +120,9 @@ def make(
     is_forensic = np.arange(count) < forensic
     birth, man = np.zeros(count, np.int64), some(rng, count, MEN)
     year = between(rng, np.full(count, YEARS[0]), YEARS[-1])
-    birth[:] = year - np.clip(19 + rng.gamma(1.9, 9.4, count), 19, 80).astype(np.int64)
+    birth[:] = year - np.clip(19 + rng.gamma(1.9, 8.85, count), 19, 80).astype(np.int64)
     _clients(rng, wmo, is_forensic, birth, man)
+    _adults(birth, careers)
     _extremes(birth, careers, requests, request_person)
     home = np.full(count, -1, np.int64)
     home[wmo.person] = wmo.home
@@ -151,6 +153,14 @@ def _clients(rng: Rng, wmo: Wmo, is_forensic: Bools, birth: Ints, man: Bools) ->
     man[who] = rng.random(len(who)) < np.where(stay, MEN_OPVANG, MEN_OTHER)
 
 
+def _adults(birth: Ints, careers: Careers) -> None:
+    """Nobody is placed before the year of turning 19 (the youngest that was printed)."""
+    year = np.maximum(careers.unit_year, YEARS[0])
+    youngest = np.full(len(birth), YEARS[-1])
+    np.minimum.at(youngest, careers.person[careers.chain], year)
+    birth[careers.person] = np.minimum(birth[careers.person], youngest[careers.person] - 19)
+
+
 def _extremes(birth: Ints, careers: Careers, requests: Requests, request_person: Ints) -> None:
     """The youngest and oldest that were printed: 18 and 85 (clinical: 83) at 3RO, 19 and about 92 in Ifzo."""
     only = requests.slot_chain < 0
@@ -163,6 +173,10 @@ def _extremes(birth: Ints, careers: Careers, requests: Requests, request_person:
                 birth[request_person[slots[1]]] = year - oldest
     once = np.bincount(careers.person)[careers.person] == 1
     asked = np.isin(np.arange(careers.chains), requests.slot_chain)
+    low, high = np.full(careers.chains, 9_999), np.zeros(careers.chains, np.int64)
+    np.minimum.at(low, careers.chain, careers.unit_year)
+    np.maximum.at(high, careers.chain, careers.unit_year)
+    once &= low == high
     for year in YEARS:
         mine = (careers.unit_year == year) & (careers.care != KLINISCH) & once[careers.chain] & ~asked[careers.chain]
         chains = np.unique(careers.chain[mine])

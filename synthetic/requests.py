@@ -136,7 +136,7 @@ def _known(rng: Rng, year: Ints, district: Ints, kind: Ints, careers: Careers) -
     """(chain, first placement day of the year) per slot, -1 for people whom Ifzo does not place that year."""
     chain, anchor = np.full(len(year), -1, np.int64), np.zeros(len(year), np.int64)
     where = geo.districts()[careers.home]
-    first = np.unique(careers.chain * 10 + (careers.unit_year - YEARS[0]), return_index=True)[1]
+    first = np.unique(careers.chain * 10 + (careers.unit_year - YEARS[0] + 3), return_index=True)[1]
     candidates, placed = careers.chain[first], careers.begin[first]
     clinical = careers.care[first] == KLINISCH
     for y in YEARS:

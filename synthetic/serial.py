@@ -49,7 +49,7 @@ class Register:
     """Gives out numbers; `first` keeps the blocks of a large country apart."""
 
     def __init__(self, seed: int, block: int) -> None:
-        self.seed, self._next = seed, block * 915_000
+        self.seed, self._next = seed, block * 985_000
         self._skn = block * 400_000
 
     def bsn(self, wanted: Bools) -> Ints:

@@ -28,7 +28,7 @@ TOTALS = {
     (STAY, 2020): (15_800, 15_900),
     (STAY, 2023): (14_300, 15_100),
 }
-STOCK = (112_000, 25_600)  # on 1 January 2019, municipalities that deliver: gives the clients per year
+STOCK = (134_000, 28_000)  # on 1 January 2019, municipalities that deliver: gives the clients per year
 NEVER_HOME_RATE = 5.5  # support at home per end notice, for municipalities that publish nothing
 
 

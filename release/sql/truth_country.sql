@@ -29,6 +29,6 @@ from (
     (select count(*) from persons where linkable) as observed
 )
 union all
-select 'Wmo waargenomen zonder geplante Wmo', count(*) filter (where not has_wmo), count(*) filter (where seen_wmo and not has_wmo), null
+select 'Wmo waargenomen zonder geplante Wmo', null, count(*) filter (where seen_wmo and not has_wmo), null
 from matched
 where observed_id is not null

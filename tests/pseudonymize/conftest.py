@@ -93,9 +93,7 @@ class World:
     def injus(self, rows: int = 40, name: str = "injus.csv") -> Path:
         """Notices about rows/4 persons, every seventh without a BSN."""
         numbers = list(itertools.islice(synthetic_numbers(), rows // 4 + 1))
-        lines = [
-            injus_row(i, bsn=numbers[i // 4] if i % 7 else "", skn=f"S{i // 4:07d}") for i in range(rows)
-        ]
+        lines = [injus_row(i, bsn=numbers[i // 4] if i % 7 else "", skn=f"S{i // 4:07d}") for i in range(rows)]
         return self.extract(name, INJUS_HEAD, lines)
 
     def deliver(

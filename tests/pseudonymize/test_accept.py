@@ -204,9 +204,7 @@ def test_the_ledger_counts_per_register_and_supplier_and_survives(tmp_path: Path
     assert [p.name for p in path.parent.iterdir()] == ["ledger.json"]
 
 
-@pytest.mark.parametrize(
-    ("sequence", "digest", "code"), [(1, C, "replay"), (3, A, "replay"), (4, C, "sequence_gap")]
-)
+@pytest.mark.parametrize(("sequence", "digest", "code"), [(1, C, "replay"), (3, A, "replay"), (4, C, "sequence_gap")])
 def test_the_ledger_refuses_repeats_and_gaps(tmp_path: Path, sequence: int, digest: str, code: str) -> None:
     ledger = Ledger(tmp_path / "l.json")
     ledger.record("injus", "justid", 1, A)
@@ -216,9 +214,7 @@ def test_the_ledger_refuses_repeats_and_gaps(tmp_path: Path, sequence: int, dige
     assert Ledger(tmp_path / "l.json").next_sequence("injus", "justid") == 3
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{}", "[]", '{"accepted": 3}', '{"accepted": {"a": {"b": {"x": "y"}}}}']
-)
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"accepted": 3}', '{"accepted": {"a": {"b": {"x": "y"}}}}'])
 def test_a_damaged_ledger_is_an_error_and_never_an_empty_one(tmp_path: Path, text: str) -> None:
     path = tmp_path / "l.json"
     path.write_text(text)

@@ -47,9 +47,7 @@ TEST = "999990019"  # RvIG test range
         ("700000000", "BSN_ELFPROEF", "BSN_ELFPROEF"),
     ],
 )
-def test_each_form_is_usable_or_has_one_reason(
-    text: str | None, real: str | None, synthetic: str | None
-) -> None:
+def test_each_form_is_usable_or_has_one_reason(text: str | None, real: str | None, synthetic: str | None) -> None:
     for reason, mode in ((real, False), (synthetic, True)):
         found, told = bsn.canonical(text, synthetic=mode)
         assert told == reason
@@ -151,8 +149,6 @@ def test_a_number_shows_itself_masked_and_is_not_copied() -> None:
         (None, None, "SKN_LEEG"),
     ],
 )
-def test_an_skn_is_opaque_ascii_of_at_most_32(
-    text: str | None, value: bytes | None, reason: str | None
-) -> None:
+def test_an_skn_is_opaque_ascii_of_at_most_32(text: str | None, value: bytes | None, reason: str | None) -> None:
     column = canonical_opaque(pa.array([text], pa.string()), "SKN")
     assert (column.values.to_pylist(), column.reasons.to_pylist()) == ([value], [reason])

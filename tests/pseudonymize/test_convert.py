@@ -25,9 +25,7 @@ def store(delivered, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("store")
     world = delivered.world
     link = convert(delivered.folder, world.converter, folder / "link.parquet")
-    payload = open_payload(
-        delivered.folder, world.linker, folder / "payload.parquet", world.agreement("injus")
-    )
+    payload = open_payload(delivered.folder, world.linker, folder / "payload.parquet", world.agreement("injus"))
     assert (link.rows, link.text) == (payload.rows, payload.text)
     return folder
 
@@ -133,25 +131,19 @@ def test_the_quota_is_the_declared_rows_exactly(delivered, tmp_path: Path, file:
     ],
 )
 @pytest.mark.parametrize("with_agreement", [True, False])
-def test_a_payload_of_another_shape_is_refused(
-    delivered, tmp_path: Path, change, with_agreement: bool
-) -> None:
+def test_a_payload_of_another_shape_is_refused(delivered, tmp_path: Path, change, with_agreement: bool) -> None:
     folder = sealed_again(delivered, tmp_path, "payload", change)
     agreement = delivered.world.agreement("injus") if with_agreement else None
     with pytest.raises(DeliveryError, match="bad_schema"):
         open_payload(folder, delivered.world.linker, tmp_path / "out.parquet", agreement)
 
 
-def test_a_column_the_agreement_drops_is_refused_though_the_register_has_it(
-    delivered, tmp_path: Path
-) -> None:
+def test_a_column_the_agreement_drops_is_refused_though_the_register_has_it(delivered, tmp_path: Path) -> None:
     folder = sealed_again(
         delivered, tmp_path, "payload", lambda t: t.append_column("inrichting_code", pa.array(["x"] * 40))
     )
     with pytest.raises(DeliveryError, match="bad_schema"):
-        open_payload(
-            folder, delivered.world.linker, tmp_path / "out.parquet", delivered.world.agreement("injus")
-        )
+        open_payload(folder, delivered.world.linker, tmp_path / "out.parquet", delivered.world.agreement("injus"))
 
 
 @pytest.mark.parametrize(
@@ -221,9 +213,7 @@ def persons(path: Path, link: Path, kind: pa.DataType, *, in_file: bool) -> list
 
 
 @pytest.mark.parametrize(("kind", "in_file"), [(pa.binary(32), False), (pa.binary(), True)])
-def test_a_recipient_gets_pseudonyms_of_its_own(
-    delivered, store: Path, tmp_path: Path, kind, in_file: bool
-) -> None:
+def test_a_recipient_gets_pseudonyms_of_its_own(delivered, store: Path, tmp_path: Path, kind, in_file: bool) -> None:
     links = persons(tmp_path / "p.parquet", store / "link.parquet", kind, in_file=in_file)
     world, made = delivered.world, {}
     for name in ("onderzoek", "gemeente"):
@@ -245,9 +235,7 @@ def test_a_recipient_gets_pseudonyms_of_its_own(
 def test_the_same_input_gives_the_same_bytes(delivered, store: Path, tmp_path: Path) -> None:
     persons(tmp_path / "p.parquet", store / "link.parquet", pa.binary(32), in_file=False)
     for name in ("a", "b"):
-        to_recipient(
-            tmp_path / "p.parquet", "onderzoek", delivered.world.converter, tmp_path / f"{name}.parquet"
-        )
+        to_recipient(tmp_path / "p.parquet", "onderzoek", delivered.world.converter, tmp_path / f"{name}.parquet")
     assert (tmp_path / "a.parquet").read_bytes() == (tmp_path / "b.parquet").read_bytes()
 
 
@@ -268,20 +256,14 @@ OTHER = Domain("v1", "other", "link", "epoch-1")
         ),
     ],
 )
-def test_what_is_no_link_pseudonym_is_not_converted(
-    delivered, tmp_path: Path, field, values, code: str
-) -> None:
-    pq.write_table(
-        pa.table([pa.array(values, field.type)], schema=pa.schema([field])), tmp_path / "p.parquet"
-    )
+def test_what_is_no_link_pseudonym_is_not_converted(delivered, tmp_path: Path, field, values, code: str) -> None:
+    pq.write_table(pa.table([pa.array(values, field.type)], schema=pa.schema([field])), tmp_path / "p.parquet")
     with pytest.raises((ConfigError, DeliveryError), match=code):
         to_recipient(tmp_path / "p.parquet", "onderzoek", delivered.world.converter, tmp_path / "o.parquet")
     assert not (tmp_path / "o.parquet").exists()
 
 
-def test_parquet_that_is_none_or_broken_is_refused_without_its_text(
-    delivered, store: Path, tmp_path: Path
-) -> None:
+def test_parquet_that_is_none_or_broken_is_refused_without_its_text(delivered, store: Path, tmp_path: Path) -> None:
     world = delivered.world
     good = (store / "link.parquet").read_bytes()
     for content in (b"", b"999990019", good[:-1]):
@@ -309,9 +291,7 @@ class _Group:
 
 
 @pytest.mark.parametrize(("footer", "group", "values"), [(9, 10, 10), (9, 9, 10), (10, 9, 9)])
-def test_a_parquet_file_that_lies_about_its_rows_is_refused(
-    monkeypatch, footer: int, group: int, values: int
-) -> None:
+def test_a_parquet_file_that_lies_about_its_rows_is_refused(monkeypatch, footer: int, group: int, values: int) -> None:
     lying = type(
         "Metadata",
         (),

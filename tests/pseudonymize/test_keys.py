@@ -62,9 +62,7 @@ def test_private_files_are_0400_in_folders_of_0700(world) -> None:
             assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700, name
 
 
-@pytest.mark.parametrize(
-    ("file", "folder"), [(0o440, 0o700), (0o404, 0o700), (0o600 | 0o4, 0o700), (0o400, 0o750)]
-)
+@pytest.mark.parametrize(("file", "folder"), [(0o440, 0o700), (0o404, 0o700), (0o600 | 0o4, 0o700), (0o400, 0o750)])
 def test_an_open_key_is_refused(world, file: int, folder: int) -> None:
     path = world.keys / "converter" / "link.key"
     path.chmod(file)
@@ -105,9 +103,7 @@ def test_a_folder_is_not_a_key(world) -> None:
         {"extra": "x"},
     ],
 )
-def test_a_damaged_key_file_is_refused_without_telling_what_is_in_it(
-    world, damage: dict[str, object]
-) -> None:
+def test_a_damaged_key_file_is_refused_without_telling_what_is_in_it(world, damage: dict[str, object]) -> None:
     path = world.keys / "converter" / "link.key"
     content = json.loads(path.read_text())
     path.chmod(0o600)
@@ -151,9 +147,7 @@ def test_public_keys_come_back_as_they_were_written(world) -> None:
     assert found.signer("justid") == signing.public_half(world.supplier("justid").sign.secret)
     assert found.checks["link"] == world.converter.link().tag
     assert found.checks["recipient-onderzoek"] == world.converter.recipient("onderzoek").tag
-    assert {SupplierKeys.load(p).pre.tag for p in (world.keys / "suppliers").iterdir()} == {
-        found.checks["pre"]
-    }
+    assert {SupplierKeys.load(p).pre.tag for p in (world.keys / "suppliers").iterdir()} == {found.checks["pre"]}
     with pytest.raises(KeyUnavailable, match="key_missing"):
         found.signer("nobody")
 

@@ -72,9 +72,7 @@ def told(world: World, source: Path) -> tuple[int, bytes]:
     own = ("--keys", keys / "suppliers" / "justid", "--public", keys / "public")
     code, answer = cli.run([str(part) for part in ("deliver", *arguments, *own)])
     heap = [json.dumps(answer).encode()]
-    heap += [
-        path.read_bytes() + path.name.encode() for path in (world.home / "inbox").rglob("*") if path.is_file()
-    ]
+    heap += [path.read_bytes() + path.name.encode() for path in (world.home / "inbox").rglob("*") if path.is_file()]
     return code, b"\n".join(heap)
 
 
@@ -90,9 +88,7 @@ def test_a_planted_number_is_never_repeated(world: World, place: str) -> None:
         assert not any(form in seen for form in FORMS)
 
 
-@pytest.mark.parametrize(
-    "text", [PLANTED, f"zie {PLANTED[:3]}.{PLANTED[3:6]}.{PLANTED[6:]}", f"bsn: {PLANTED}."]
-)
+@pytest.mark.parametrize("text", [PLANTED, f"zie {PLANTED[:3]}.{PLANTED[3:6]}.{PLANTED[6:]}", f"bsn: {PLANTED}."])
 def test_a_number_in_free_text_sets_the_row_aside(world: World, text: str) -> None:
     agreement = world.agreement("reclassering")
     names = [column.name for column in agreement.declared.columns]
@@ -121,9 +117,7 @@ def payload(world: World) -> bytes:
     """What the linker gets to see, as text: every value of every column."""
     out = world.home / "payload.parquet"
     inbox = world.home / "inbox" / "0001"
-    code, _ = cli.run(
-        ["open", "--delivery", str(inbox), "--keys", str(world.keys / "linker"), "--out", str(out)]
-    )
+    code, _ = cli.run(["open", "--delivery", str(inbox), "--keys", str(world.keys / "linker"), "--out", str(out)])
     assert code == 0
     return repr(pq.read_table(out).to_pylist()).encode()
 

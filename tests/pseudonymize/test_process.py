@@ -31,9 +31,7 @@ def process(*arguments: object) -> subprocess.CompletedProcess[bytes]:
 def test_a_delivery_goes_through_every_verb(tmp_path: Path) -> None:
     keys, out, agreement = tmp_path / "keys", tmp_path / "0001", AGREEMENTS / "injus.yaml"
     source, ledger = tmp_path / "a.csv", tmp_path / "ledger.json"
-    source.write_text(
-        "\n".join([INJUS_HEAD, *(injus_row(i, skn=f"S{i}") for i in range(6)), injus_row(6, sector="Q")])
-    )
+    source.write_text("\n".join([INJUS_HEAD, *(injus_row(i, skn=f"S{i}") for i in range(6)), injus_row(6, sector="Q")]))
     coverage = tmp_path / "coverage.json"
     coverage.write_text("{}")
     parties = ("--suppliers", "justid,dji", "--recipients", "onderzoek")
@@ -42,29 +40,20 @@ def test_a_delivery_goes_through_every_verb(tmp_path: Path) -> None:
     assert (code, answer["suppliers"]) == (0, 2)
     code, answer = call("check", "--source", source, "--register", "injus", "--synthetic")
     assert (code, answer["rows"]["accepted"], answer["manifest_sha256"]) == (0, 6, "")
-    code, checked = call(
-        "check", "--source", source, "--agreement", agreement, "--quarantine", tmp_path / "q.csv"
-    )
+    code, checked = call("check", "--source", source, "--agreement", agreement, "--quarantine", tmp_path / "q.csv")
     assert checked == answer
     own = ("--keys", keys / "suppliers" / "justid", "--public", keys / "public", "--coverage", coverage)
-    code, made = call(
-        "deliver", "--source", source, "--agreement", agreement, "--sequence", 1, "--out", out, *own
-    )
+    code, made = call("deliver", "--source", source, "--agreement", agreement, "--sequence", 1, "--out", out, *own)
     assert (code, made["rows"]["accepted"], made["reasons"]) == (0, 6, {"SECTOR_ONGELDIG": 1})
     check = ("verify", "--delivery", out, "--agreement", agreement, "--public", keys / "public")
     code, found = call(*check, "--ledger", ledger)
     assert (code, found["known"], found["manifest_sha256"]) == (0, False, made["manifest_sha256"])
-    code, link = call(
-        "convert", "--delivery", out, "--keys", keys / "converter", "--out", tmp_path / "link.parquet"
-    )
+    code, link = call("convert", "--delivery", out, "--keys", keys / "converter", "--out", tmp_path / "link.parquet")
     opening = ("open", "--delivery", out, "--keys", keys / "linker", "--agreement", agreement)
     assert code == 0
     code, payload = call(*opening, "--out", tmp_path / "payload.parquet")
     assert (code, link["rows"], link["row_set"]) == (0, payload["rows"], payload["row_set"])
-    assert (
-        call("open", "--delivery", out, "--keys", keys / "linker", "--out", tmp_path / "p2.parquet")[1]
-        == payload
-    )
+    assert call("open", "--delivery", out, "--keys", keys / "linker", "--out", tmp_path / "p2.parquet")[1] == payload
     code, _ = call("record", "--delivery", out, "--ledger", ledger)
     assert code == 0
     assert call(*check, "--ledger", ledger)[1]["known"] is True
@@ -152,9 +141,7 @@ def test_a_wrong_call_is_not_repeated(arguments: tuple[str, ...]) -> None:
 
 
 def test_the_answer_is_one_line_and_the_code_that_of_the_branch(monkeypatch, capsys, tmp_path: Path) -> None:
-    monkeypatch.setattr(
-        sys, "argv", ["x", "check", "--source", str(tmp_path / "no.csv"), "--register", "injus"]
-    )
+    monkeypatch.setattr(sys, "argv", ["x", "check", "--source", str(tmp_path / "no.csv"), "--register", "injus"])
     with pytest.raises(SystemExit) as end:
         cli.main()
     told = capsys.readouterr()

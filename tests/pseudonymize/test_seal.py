@@ -19,8 +19,7 @@ SCHEMA = pa.schema([("n", pa.int64()), ("text", pa.string())])
 
 def tables(count: int = 3, rows: int = 500) -> list[pa.Table]:
     return [
-        pa.table({"n": range(rows), "text": [f"zin {i} {j}" for i in range(rows)]}, schema=SCHEMA)
-        for j in range(count)
+        pa.table({"n": range(rows), "text": [f"zin {i} {j}" for i in range(rows)]}, schema=SCHEMA) for j in range(count)
     ]
 
 
@@ -99,9 +98,7 @@ def test_a_header_with_many_recipients_is_refused_at_once(tmp_path: Path, party)
     stanza = b"-> X25519 " + b"A" * 43 + b"\n" + b"B" * 43 + b"\n"
     for count in (9, 2_000):
         path = tmp_path / f"{count}.age"
-        path.write_bytes(
-            b"age-encryption.org/v1\n" + stanza * count + b"--- " + b"C" * 43 + b"\n" + bytes(64)
-        )
+        path.write_bytes(b"age-encryption.org/v1\n" + stanza * count + b"--- " + b"C" * 43 + b"\n" + bytes(64))
         start = time.perf_counter()
         with pytest.raises(DeliveryError, match="unsealing_failed"):
             read(path, party[1])
