@@ -105,7 +105,7 @@ def verify(settings: Settings, register: str) -> list[Parcel]:
     sequence number comes back with other content, sequence_gap when one is missing.
     """
     _, agreement = agreement_of(settings, register)
-    found = []
+    found: list[Parcel] = []
     for folder in sorted((settings.inbox / register).glob("[0-9]*")):
         answer = rooms.pseudonymize(
             "verify",

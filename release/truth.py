@@ -86,7 +86,7 @@ WHY = (
     "- Wmo: een titeleinde staat op SKN, de Wmo op BSN. Zonder rij in de koppeltabel en zonder BSN in Ifzo of Injus",
     "  is er geen brug, en lijkt het alsof er geen Wmo was.",
     "- Gemeenten die niets leverden: de uitkomst is NOT_OBSERVABLE, en die telt hier als niet gezien.",
-    "- Gemeente: zonder detentie en zonder Wmo kent geen register de woonplaats; het titeleinde telt dan alleen landelijk.",
+    "- Gemeente: zonder detentie en zonder Wmo kent geen register de woonplaats; het telt dan alleen landelijk.",
     "- Dit zijn waarnemingen. Er is nog niets geschat of bijgeteld; dat hoort bij de schatting.",
     "",
 )

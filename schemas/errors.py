@@ -83,9 +83,9 @@ class Internal(KoppelError):
 
 
 ADVICE: dict[str, str] = {
-    "bad_schema": "the file does not have the columns its declaration says; make the delivery again with the supplier tool",
-    "stray_file": "a delivery folder holds a file that does not belong there; remove it and find out where it came from",
-    "damaged_ledger": "the ledger of accepted deliveries cannot be read; restore it from the backup, never start an empty one",
+    "bad_schema": "the file has other columns than its declaration; make the delivery again with the supplier tool",
+    "stray_file": "a delivery folder holds a file that does not belong there; find out where it came from",
+    "damaged_ledger": "the ledger of deliveries cannot be read; restore it from the backup, never start an empty one",
     "bad_coverage": "the coverage file is not JSON of half-years with status and gemeenten; see docs/supplier.md",
     "bad_call": "the command was called with wrong options",
     "small_count_shown": "a count that must stay hidden would be shown; nothing was released",

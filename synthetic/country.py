@@ -161,7 +161,7 @@ def _add(
 def _exports(
     streams: Streams, scale: float, block: Block, how: tuple[Defects, export_gmsd.Habits]
 ) -> Iterator[tuple[str, Rows, Ints]]:
-    defects, habits = how
+    defects = how[0]
     tag = "" if streams.block == 0 else f"{streams.block:x}-"
     folk, careers, asked = block.people, block.careers, block.requests
     yield ("injus", *export_justice.injus(streams("rows-injus"), folk, block.spells, defects, scale, tag))

@@ -8,6 +8,7 @@ those. Stay: mean 110 days, half at most 4 weeks (lognormal).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -108,7 +109,7 @@ def _fresh(place: Ints, place_begin: Ints, begin: Ints, end: Ints, sector: Ints)
 
 
 def _join(one: Spells, two: Spells) -> Spells:
-    parts = {name: np.concatenate((getattr(one, name), getattr(two, name))) for name in _ARRAYS}
+    parts: dict[str, Any] = {name: np.concatenate((getattr(one, name), getattr(two, name))) for name in _ARRAYS}
     return Spells(**parts)
 
 

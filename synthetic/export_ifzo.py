@@ -15,18 +15,9 @@ from synthetic.write import Days, Rows, Whole, join, keys, pick
 
 EXTRACTED = day(2024, 4, 15)  # what the holder knew on that day; section 2.1.3 of the report
 TYPES = (
-    "AMB_BEH",
-    "AMB_BEG",
-    "AMB_DAG",
-    "AMB_DIAG",
-    "VERBLIJF_BW",
-    "VERBLIJF_VG",
-    "KLIN_1",
-    "KLIN_2",
-    "KLIN_3",
-    "KLIN_4",
+    *("AMB_BEH", "AMB_BEG", "AMB_DAG", "AMB_DIAG", "VERBLIJF_BW", "VERBLIJF_VG"),
+    *("KLIN_1", "KLIN_2", "KLIN_3", "KLIN_4", "FPT", "ONBEKEND"),
 )
-TYPES = (*TYPES, "FPT", "ONBEKEND")
 OF_CARE = {
     0: ((0, 1, 2, 3), (60, 27, 8, 5)),
     1: ((6, 7, 8, 9), (30, 40, 24, 6)),

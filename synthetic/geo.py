@@ -9,7 +9,7 @@ import numpy as np
 
 from schemas import codes, gemeente
 from synthetic.days import YEARS
-from synthetic.rand import Ints
+from synthetic.rand import Bools, Ints
 
 UNKNOWN, RNI = -1, -2  # codes 0000 and 1999
 ARRONDISSEMENTEN = codes.load("arrondissement_3ro").values()
@@ -30,9 +30,9 @@ def at() -> dict[str, int]:
 
 
 @cache
-def exists() -> np.ndarray:
+def exists() -> Bools:
     """Bool, years x municipalities: exists on 1 January of the year."""
-    return np.array([[g.valid_on(dt.date(y, 1, 1)) for g in places()] for y in YEARS])
+    return np.array([[g.valid_on(dt.date(y, 1, 1)) for g in places()] for y in YEARS], np.bool_)
 
 
 @cache

@@ -90,7 +90,7 @@ def number(wmo: Wmo, careers: Careers, first: int) -> int:
     """Give every arrangement its person and home; returns the number of people so far."""
     from synthetic.pairing import persons  # noqa: PLC0415
 
-    own, count = persons(wmo.follower)
+    own, _ = persons(wmo.follower)
     planted = wmo.chain >= 0
     _, own = np.unique(np.where(planted, -1, own), return_inverse=True)
     wmo.person = np.where(planted, careers.person[wmo.chain], first + own)

@@ -29,7 +29,8 @@ class Streams:
 def choose(rng: Rng, weights: Any, n: int) -> Ints:
     """`n` positions drawn with the given weights."""
     bounds = np.cumsum(np.asarray(weights, np.float64))
-    return np.searchsorted(bounds, rng.random(n) * bounds[-1], side="right").astype(np.int64)
+    found: Ints = np.searchsorted(bounds, rng.random(n) * bounds[-1], side="right").astype(np.int64)
+    return found
 
 
 def some(rng: Rng, n: int, rate: float) -> Bools:
@@ -41,7 +42,8 @@ def between(rng: Rng, low: Any, high: Any) -> Ints:
     """Whole numbers, uniform in [low, high] per element; low where high is smaller."""
     low, high = np.broadcast_arrays(np.asarray(low, np.int64), np.asarray(high, np.int64))
     span = np.maximum(high - low + 1, 1)
-    return low + np.floor(rng.random(low.shape) * span).astype(np.int64)
+    found: Ints = low + np.floor(rng.random(low.shape) * span).astype(np.int64)
+    return found
 
 
 def sample(rng: Rng, pool: Ints, n: int) -> Ints:
@@ -53,7 +55,7 @@ def apportion(total: int, weights: Any) -> Ints:
     """Whole numbers with exactly this total, as near to the weights as can be (largest remainders)."""
     shares = np.asarray(weights, np.float64)
     exact = shares / shares.sum() * total
-    floor = np.floor(exact).astype(np.int64)
+    floor: Ints = np.floor(exact).astype(np.int64)
     order = np.argsort(-(exact - floor), kind="stable")
     floor[order[: total - int(floor.sum())]] += 1
     return floor
@@ -61,8 +63,9 @@ def apportion(total: int, weights: Any) -> Ints:
 
 def scaled(counts: Ints, scale: float) -> Ints:
     """Counts times scale in whole numbers, such that the total is the rounded scaled total."""
-    edges = np.floor(np.cumsum(counts) * scale + 0.5).astype(np.int64)
-    return np.diff(edges, prepend=0)
+    edges: Ints = np.floor(np.cumsum(counts) * scale + 0.5).astype(np.int64)
+    found: Ints = np.diff(edges, prepend=0)
+    return found
 
 
 def runs(counts: Ints) -> tuple[Ints, Ints]:

@@ -31,12 +31,18 @@ def place_of(name: str) -> str:
     return gemeente.recode_table(YEARS[-1]).get(code, "") if code else ""
 
 
+def _parquet(land: Path, name: str) -> Path:
+    return land / "extracts" / "parquet" / f"{name}.parquet"
+
+
 def _extract(land: Path, name: str, columns: list[str]) -> pd.DataFrame:
-    return pq.read_table(land / "extracts" / "parquet" / f"{name}.parquet", columns=columns).to_pandas()
+    found: pd.DataFrame = pq.read_table(_parquet(land, name), columns=columns).to_pandas()
+    return found
 
 
 def _truth(land: Path, name: str, columns: list[str] | None = None) -> pd.DataFrame:
-    return pq.read_table(land / "truth" / f"{name}.parquet", columns=columns).to_pandas()
+    found: pd.DataFrame = pq.read_table(land / "truth" / f"{name}.parquet", columns=columns).to_pandas()
+    return found
 
 
 def _years(days: pd.Series) -> pd.Series:
@@ -52,8 +58,14 @@ def national(land: Path) -> recount.Counts:
 
 
 def _put(counts: recount.Counts, source: str, indicator: str, found: pd.Series) -> None:
-    for (breakdown, year), value in found.items():
-        counts[(source, indicator, str(breakdown), str(int(year)))] = float(value)
+    for key, value in _items(found):
+        counts[(source, indicator, key[0], str(int(float(key[1]))))] = value
+
+
+def _items(found: pd.Series) -> list[tuple[tuple[str, ...], float]]:
+    """The rows of a grouped count, with keys as text."""
+    keys = [tuple(str(part) for part in key) for key in found.index.to_flat_index().tolist()]
+    return list(zip(keys, found.astype(float).tolist(), strict=True))
 
 
 def _notices(land: Path) -> pd.DataFrame:
@@ -134,8 +146,7 @@ def _reclassering(land: Path) -> recount.Counts:
     rows["age"] = rows["year"] - rows["geboortejaar"]
     people = rows.drop_duplicates(["person", "year", "care"]).groupby(["care", "year"])["age"]
     for stat in ("min", "max", "mean"):
-        found = people.agg(stat)
-        _put(counts, "3ro", "age", found.rename(index=lambda text: f"{text};stat={stat}", level=0))  # noqa: B023
+        _put(counts, "3ro", "age", people.agg(stat).rename(index=lambda text: f"{text};stat={stat}", level=0))  # noqa: B023
     return counts
 
 
@@ -231,10 +242,10 @@ def per_place(land: Path) -> Places:
     """(table, what, year, municipality of 2023) -> count; only municipalities that printed names map to one to one."""
     found: Places = {}
     notices = _notices(land).groupby(["notice", "year", "place"]).size()
-    for (notice, year, place), n in notices.items():
-        found[("injus", str(notice), str(int(year)), str(place))] = float(n)
-    for (provision, flow, year, place), n in _flows(land).items():
-        found[("wmo", f"{provision};{flow}", str(int(year)), str(place))] = float(n)
+    for (notice, year, place), n in _items(notices):
+        found[("injus", notice, str(int(float(year))), place)] = n
+    for (provision, flow, year, place), n in _items(_flows(land)):
+        found[("wmo", f"{provision};{flow}", year, place)] = n
     return {key: value for key, value in found.items() if (key[0], key[2], key[3]) not in _merged()}
 
 
@@ -246,6 +257,6 @@ def _merged() -> set[tuple[str, str, str]]:
             printed = [place_of(row["municipality"]) for row in rows if row["year"] == year]
             names = {(row["municipality"], place_of(row["municipality"])) for row in rows if row["year"] == year}
             parts = pd.Series([place for _, place in names]).value_counts()
-            made |= {(name, year, place) for place, n in parts.items() if n > 1}
+            made |= {(name, year, str(place)) for place, n in parts.items() if n > 1}
             made |= {(name, year, place) for place in gemeente.recode_table(YEARS[-1]).values() if place not in printed}
     return made

@@ -85,7 +85,8 @@ def _kinds(rng: Rng, codes: tuple[int, ...], weights: tuple[int, ...], n: int) -
 def _pairs(rng: Rng, flows: wmo_targets.Flows, group: int) -> tuple[Ints, Ints, Ints, Ints]:
     """(group, pool, begin, end) of the arrangements of one group."""
     now = geo.recode(YEARS[-1])
-    starts, ends = [], []
+    starts: list[tuple[Ints, Ints]] = []
+    ends: list[tuple[Ints, Ints]] = []
     stock, _ = runs(flows.stock[group])
     starts.append(
         (now[stock], COVER_BEGIN - 1 - np.minimum(rng.exponential(400.0, len(stock)), 3_000).astype(np.int64))

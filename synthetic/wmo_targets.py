@@ -77,7 +77,7 @@ def printed() -> tuple[Ints, Bools]:
 
 def _delivers(known: Bools) -> Bools:
     """(group, year, municipality). 2019 and 2020 as 2021, 2023 as 2022, where the municipality exists."""
-    given = known.any(axis=2)
+    given: Bools = np.asarray(known.any(axis=2), np.bool_)
     found = np.zeros((2, len(YEARS), given.shape[-1]), bool)
     for group in (HOME, STAY):
         for number, year in enumerate(YEARS):
@@ -134,6 +134,6 @@ def _stock(sized: Ints, delivers: Bools, total: int) -> Ints:
     size = np.where(at_start, geo.to_year(sized.sum(axis=(0, 1)).astype(float), YEARS[0]) + 1e-9, 0.0)
     part = size / np.bincount(now, size, places)[now]
     need = need + np.ceil(np.maximum(short, 0)[now] * part).astype(np.int64)
-    given = delivers.any(axis=0)[now] & at_start
+    given = np.asarray(delivers.any(axis=0), np.bool_)[now] & at_start
     spare = max(total - int(need[given].sum()), round(0.15 * total))
     return np.where(at_start, need + np.floor(spare * size / max(size[given].sum(), 1) + 0.5), 0).astype(np.int64)

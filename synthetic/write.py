@@ -38,7 +38,7 @@ class Whole:
     empty: Bools | None = None
 
 
-Cell = Days | Whole | pa.Array
+Cell = Any  # Days, Whole or a pyarrow array of text (pyarrow has no types of its own)
 Rows = dict[str, Cell]
 
 

@@ -153,7 +153,7 @@ def _coverage_of(
     return {period: sorted(codes) for period, codes in sorted(chosen.items())}
 
 
-def _write_manifest(
+def _write_manifest(  # noqa: PLR0917
     target: Path,
     register: str,
     sequence: int,
