@@ -34,9 +34,14 @@ def _progress(as_json: bool, quiet: bool) -> Reporter:
     return report.use(Reporter(Mode.QUIET if quiet else Mode.JSON if as_json else Mode.TEXT))
 
 
+def _plain(answer: object) -> None:
+    """One line of JSON, without colours or wrapping."""
+    sys.stdout.write(json.dumps(answer) + "\n")
+
+
 def _show(answer: dict[str, Any], as_json: bool, title: str) -> None:
     if as_json:
-        out.print_json(json.dumps(answer))
+        _plain(answer)
         return
     table = Table("", "", title=title, title_justify="left", show_header=False, box=None)
     for name, value in answer.items():
@@ -156,7 +161,7 @@ def deliver(
 
 def _tell(found: Any, as_json: bool) -> None:
     if as_json:
-        out.print_json(json.dumps(found.as_dict()))
+        _plain(found.as_dict())
         return
     out.print(found.text())
 
@@ -195,7 +200,7 @@ def synthetic_report(folder: Path, *, as_json: Json = False) -> None:
 
     rows = room.compare(folder)
     if as_json:
-        out.print_json(json.dumps(room.as_dicts(rows)))
+        _plain(room.as_dicts(rows))
         return
     out.print(room.text(rows), markup=False)
 

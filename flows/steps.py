@@ -102,7 +102,7 @@ def verify(settings: Settings, register: str) -> list[Parcel]:
     """Check signature, agreement, hashes and sequence of what lies in the inbox; returns what is new, in order.
 
     A delivery accepted before, unchanged, is skipped: that is a resumed run. DeliveryError replay when a
-    sequence number comes back with other content, sequence_gap when one is missing.
+    sequence number comes back with other content or in another folder, sequence_gap when one is missing.
     """
     _, agreement = agreement_of(settings, register)
     found: list[Parcel] = []
@@ -112,8 +112,10 @@ def verify(settings: Settings, register: str) -> list[Parcel]:
             *("--delivery", folder, "--agreement", agreement, "--public", settings.keys / "public"),
             *("--ledger", settings.state / "ledger" / f"{register}.json", "--waiting", len(found)),
         )
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        if int(manifest["sequence"]) != int(folder.name):  # a delivery laid in again under another number
+            raise DeliveryError("replay", register=register, sequence=int(manifest["sequence"]))
         if not answer["known"]:
-            manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
             found.append(Parcel(register, folder, manifest, sha256_file(folder / "manifest.json")))
     return found
 

@@ -120,7 +120,7 @@ def make(
     is_forensic = np.arange(count) < forensic
     birth, man = np.zeros(count, np.int64), some(rng, count, MEN)
     year = between(rng, np.full(count, YEARS[0]), YEARS[-1])
-    birth[:] = year - np.clip(19 + rng.gamma(1.9, 8.85, count), 19, 80).astype(np.int64)
+    birth[:] = year - np.clip(19 + rng.gamma(1.9, 9.1, count), 19, 80).astype(np.int64)
     _clients(rng, wmo, is_forensic, birth, man)
     _adults(birth, careers)
     _extremes(birth, careers, requests, request_person)

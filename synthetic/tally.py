@@ -246,7 +246,8 @@ def per_place(land: Path) -> Places:
         found[("injus", notice, str(int(float(year))), place)] = n
     for (provision, flow, year, place), n in _items(_flows(land)):
         found[("wmo", f"{provision};{flow}", year, place)] = n
-    return {key: value for key, value in found.items() if (key[0], key[2], key[3]) not in _merged()}
+    merged = _merged()
+    return {key: value for key, value in found.items() if (key[0], key[2], key[3]) not in merged}
 
 
 def _merged() -> set[tuple[str, str, str]]:

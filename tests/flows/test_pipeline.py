@@ -76,7 +76,7 @@ def test_prefect_and_direct_give_the_same_bytes(delivered: Site, finished: Site,
     with sqlite3.connect(database) as connection:
         parameters = {row[0] for row in connection.execute("select parameters from flow_run")}
         states = {row[0] for row in connection.execute("select state_type from flow_run")}
-    assert parameters == {json.dumps({"register": name}) for name in REGISTERS} | {"{}"}
+    assert parameters == {json.dumps({"register_name": name}) for name in REGISTERS} | {"{}"}
     assert states == {"COMPLETED"}
     assert stat.S_IMODE(database.stat().st_mode) & 0o077 == 0
     assert stat.S_IMODE((site.ttp / "prefect").stat().st_mode) == 0o700
