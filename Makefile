@@ -13,10 +13,9 @@ export DO_NOT_TRACK := 1
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
-# uv lives in a small environment of its own, so nothing is installed outside this folder.
+# uv lives in a folder of its own: nothing is installed outside this clone, and python needs no venv module.
 $(TOOLS)/bin/uv:
-	$(PYTHON) -m venv $(TOOLS)
-	$(TOOLS)/bin/pip install --quiet --disable-pip-version-check 'uv>=0.9'
+	$(PYTHON) -m pip install --quiet --disable-pip-version-check --target $(TOOLS) 'uv>=0.9'
 
 $(VENV)/.ready: uv.lock pyproject.toml | $(TOOLS)/bin/uv
 	$(TOOLS)/bin/uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +99,11 @@ def release(settings: Settings) -> Done:
     linked, pseudonyms = settings.run / "linked", settings.run / "recipient" / "pseudonyms.parquet"
 
     def work(out: Path) -> Facts:
-        made = publish.publish_vng(linked, out / "vng", release_id=settings.release, run=run)
-        made += publish.publish_research(linked, pseudonyms, out / "onderzoek", release_id=settings.release, run=run)
+        how: dict[str, Any] = {"release_id": settings.release, "run": run}
+        with ThreadPoolExecutor(2) as pool:  # spreadsheets take a processor; DuckDB takes the other
+            tables = pool.submit(publish.publish_vng, linked, out / "vng", **how)
+            research = pool.submit(publish.publish_research, linked, pseudonyms, out / "onderzoek", **how)
+            made = tables.result() + research.result()
         made += publish.publish_operator(linked, out / "operator", run=run)
         if settings.truth is not None:
             made += publish.publish_truth(linked, settings.truth, out / "operator", run=run)

@@ -57,8 +57,8 @@ def write_research(linked: Path, pseudonyms: Path, out: Path, provenance: dict[s
 def _require_all_named(linked: Path, names: pa.Table) -> None:
     """Every linkable person has a pseudonym and nobody else: DisclosureRefused pseudonym_missing otherwise."""
     persons = pq.read_table(linked / "persons.parquet", columns=["person_id", "linkable"])
-    linkable = persons.filter(persons["linkable"])["person_id"].combine_chunks()
-    if sorted(linkable.to_pylist()) != sorted(names["person_id"].to_pylist()) or names["pseudonym"].null_count:
+    linkable = persons.filter(persons["linkable"])["person_id"].combine_chunks().sort()
+    if not linkable.equals(names["person_id"].combine_chunks().sort()) or names["pseudonym"].null_count:
         raise DisclosureRefused("pseudonym_missing", linkable=len(linkable), named=names.num_rows)
 
 

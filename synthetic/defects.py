@@ -59,7 +59,7 @@ class Defects:
     provisional: float = 0.45  # municipalities with a provisional version of the last half-year first
     # 7. Text
     names_for_codes: float = 0.25  # Injus rows with a municipality name, a third of them an alias
-    unknown_name: float = 0.02  # leave notices with a name that no list knows, quarantined
+    unknown_name: float = 0.06  # leave notices with a name that no list knows, quarantined
     code_zero_lost: float = 0.02  # municipality and product codes without their leading zero
 
     def __post_init__(self) -> None:

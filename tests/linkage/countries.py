@@ -55,7 +55,24 @@ def days(day0: dt.date) -> st.SearchStrategy[dt.date]:
 
 @st.composite
 def countries(draw: st.DrawFn) -> Country:
-    """A country around one day 0."""
+    """A few towns of a few people each; all share the municipalities, so also what makes a year numbered."""
+    rows: dict[str | tuple[str, int], list[Row]] = {}
+    for town, found in enumerate(draw(st.lists(_town(), min_size=1, max_size=4))):
+        for key, given in found.items():
+            rows.setdefault(key, []).extend(_renamed(row, town) for row in given)
+    status = st.sampled_from(("voorlopig", "nader_voorlopig", "definitief"))
+    return Country(rows, {1: draw(_covered()), 2: draw(_later())}, {1: draw(status), 2: draw(status)})
+
+
+def _renamed(row: Row, town: int) -> Row:
+    """The labels of one town are those of nobody elsewhere."""
+    names = {"bsn", "skn", "vip", "plaatsing_id", "tbs_id"}
+    return {name: f"{value}{town}" if name in names else value for name, value in row.items()}
+
+
+@st.composite
+def _town(draw: st.DrawFn) -> dict[tuple[str, int], list[Row]]:
+    """Rows per delivery, around one day 0."""
     day0 = draw(st.sampled_from((*DAY0, *DAY0, *EDGES)))
     when = days(day0)
     who = st.sampled_from(draw(st.sampled_from((LINKS, LINKS[:8], LINKS[:8], LINKS[4:6]))))
@@ -66,7 +83,7 @@ def countries(draw: st.DrawFn) -> Country:
     wmo = st.sampled_from(draw(st.sampled_from((WMO_LINKS, WMO_LINKS[:4], WMO_LINKS[:2], WMO_LINKS[:1]))))
     one = st.lists(_record(st.one_of(near, when), wmo), max_size=2)
     histories = draw(st.lists(st.one_of(_history(near, wmo), _history(when, wmo), one), min_size=1, max_size=6))
-    rows: dict[str | tuple[str, int], list[Row]] = {
+    return {
         ("ifzo", 1): [row | {"plaatsing_id": f"pl{i}"} for i, row in enumerate(placed)],
         ("crosswalk", 1): draw(st.one_of(st.just([*PAIRS[:4]]), st.lists(st.sampled_from(PAIRS), max_size=6))),
         ("reclassering", 1): draw(st.lists(_request(when, who), max_size=4)),
@@ -77,8 +94,6 @@ def countries(draw: st.DrawFn) -> Country:
         ("gmsd", 1): [row for history in histories for row in history],
         ("gmsd", 2): draw(one),
     }
-    status = st.sampled_from(("voorlopig", "nader_voorlopig", "definitief"))
-    return Country(rows, {1: draw(_covered()), 2: draw(_later())}, {1: draw(status), 2: draw(status)})
 
 
 YEARS = maybe((1980, 1981, 1982))

