@@ -18,11 +18,10 @@ DAY0 = tuple(
     for day in ("2021-06-01", "2020-02-29", "2022-02-28", "2022-06-30", "2021-12-31", "2023-07-04", "2023-07-05")
 )
 EDGES = tuple(dt.date.fromisoformat(day) for day in ("2019-01-01", "2018-12-31", "2023-12-31", "2024-01-01"))
-OFFSETS = (0, 1, 2, 3, 4, 29, 30, 31, 32, 60, 89, 90, 91, 180, 181, 183, 184, 365, 366, 730, 731)
-NEAR = (-181, -91, -91, -90, -89, -31, -1, 0, 0, 1, 30, 31, 90, 91, 180, 181, 365, 366)
-LENGTHS = (0, 0, 1, 1, 3, 4, 30, 31, 90, 183, 184, 365, 731)
+STEPS = (1, 2, 3, 4, 29, 30, 31, 32, 89, 90, 91, 180, 181, 183, 184, 365, 366, 730, 731)
+NEAR = (-181, -91, -90, -89, -31, -1, 0, 1, 30, 31, 90, 91, 180, 181, 365, 366)
 PLACES = ("0363", "0363", "0599", "0599", "0384", "0756", "1982", "0786", "0000", "1999")
-DELIVERS = ("0363", "0363", "0363", "0599", "0756", "1982")
+DELIVERS = ("0363", "0363", "0599", "0756", "1982")
 CUIJK = ("0756", "0786", "0815", "1684", "1702")
 HALVES = tuple(f"{year}H{half}" for year in range(2019, 2024) for half in (1, 2))
 LABELS = ("a", "b", "c", "d")
@@ -31,6 +30,8 @@ LINKS: tuple[Row, ...] = (
     *({"bsn": label, "skn": label} for label in LABELS),
     *({"bsn": "a"}, {"vip": "a"}, {"vip": "b", "bsn": "b"}, {"bsn": "a", "skn": "b"}, {}, {}),
 )
+FEW = ({"skn": "a"}, {"bsn": "a", "skn": "a"})
+STATUS = (*("DEFINITIEF",) * 3, "VOORLOPIG", "ONBEPAALD", "ONBEKEND")
 WMO_LINKS: tuple[Row, ...] = (*({"bsn": label} for label in LABELS), {"bsn": "x"}, {})
 PAIRS = (*({"skn": label, "bsn": label} for label in LABELS), {"skn": "c", "bsn": "d"}, {"skn": "a"}, {"bsn": "z"})
 
@@ -48,16 +49,22 @@ def maybe(values: Any, *more: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from((*values, *more, None))
 
 
-def days(day0: dt.date) -> st.SearchStrategy[dt.date]:
-    """Days around day 0, at most two years away."""
-    return st.sampled_from([day0 + dt.timedelta(sign * offset) for offset in OFFSETS for sign in (-1, 1)])
+@st.composite
+def calendars(draw: st.DrawFn, day0: dt.date) -> list[dt.date]:
+    """A few days, each one of the steps away from another: so that windows and gaps are hit at their edges."""
+    found = [day0]
+    for step in draw(st.lists(st.sampled_from(STEPS), min_size=2, max_size=6)):
+        sign = draw(st.sampled_from((-1, -1, 1)))
+        found.append(draw(st.sampled_from(found)) + dt.timedelta(sign * step))
+    return found
 
 
 @st.composite
 def countries(draw: st.DrawFn) -> Country:
     """A few towns of a few people each; all share the municipalities, so also what makes a year numbered."""
     rows: dict[str | tuple[str, int], list[Row]] = {}
-    for town, found in enumerate(draw(st.lists(_town(), min_size=1, max_size=4))):
+    numbers = draw(st.sampled_from((("n1", "n1", "n2"), ("n1", "n1", "n1", "n1", "n2", None), (None,))))
+    for town, found in enumerate(draw(st.lists(_town(numbers), min_size=1, max_size=8))):
         for key, given in found.items():
             rows.setdefault(key, []).extend(_renamed(row, town) for row in given)
     status = st.sampled_from(("voorlopig", "nader_voorlopig", "definitief"))
@@ -71,18 +78,27 @@ def _renamed(row: Row, town: int) -> Row:
 
 
 @st.composite
-def _town(draw: st.DrawFn) -> dict[tuple[str, int], list[Row]]:
+def _town(draw: st.DrawFn, numbers: tuple[str | None, ...]) -> dict[tuple[str, int], list[Row]]:
     """Rows per delivery, around one day 0."""
     day0 = draw(st.sampled_from((*DAY0, *DAY0, *EDGES)))
-    when = days(day0)
-    who = st.sampled_from(draw(st.sampled_from((LINKS, LINKS[:8], LINKS[:8], LINKS[4:6]))))
-    near = st.sampled_from([day0 + dt.timedelta(offset) for offset in NEAR])
-    placed = draw(st.lists(_ifzo(when, who, day0), min_size=2, max_size=10))
+    found = draw(calendars(day0))
+    when = st.sampled_from(found)
+    near = st.sampled_from(
+        [day0 + dt.timedelta(offset) for offset in draw(st.lists(st.sampled_from(NEAR), min_size=1))]
+    )
+    who = st.sampled_from(draw(st.sampled_from((LINKS, LINKS[:8], FEW, FEW, FEW, FEW))))
+    sure = draw(st.sampled_from((STATUS, STATUS, STATUS[:4])))
+    placed = draw(st.lists(_ifzo(when, who, day0, sure), min_size=1, max_size=10))
     notices = draw(st.lists(_notice(when, who), max_size=12))
     cut = draw(st.integers(0, len(notices)))
-    wmo = st.sampled_from(draw(st.sampled_from((WMO_LINKS, WMO_LINKS[:4], WMO_LINKS[:2], WMO_LINKS[:1]))))
-    one = st.lists(_record(st.one_of(near, when), wmo), max_size=2)
-    histories = draw(st.lists(st.one_of(_history(near, wmo), _history(when, wmo), one), min_size=1, max_size=6))
+    wmo = st.sampled_from(draw(st.sampled_from((WMO_LINKS, WMO_LINKS[:2], WMO_LINKS[:1], WMO_LINKS[:1]))))
+    cells = _cells(numbers)
+    one = st.lists(_record(near, wmo, cells, found), max_size=2)
+    histories = draw(
+        st.lists(
+            st.one_of(_history(near, wmo, cells, found), _history(when, wmo, cells, found), one), min_size=1, max_size=6
+        )
+    )
     return {
         ("ifzo", 1): [row | {"plaatsing_id": f"pl{i}"} for i, row in enumerate(placed)],
         ("crosswalk", 1): draw(st.one_of(st.just([*PAIRS[:4]]), st.lists(st.sampled_from(PAIRS), max_size=6))),
@@ -157,7 +173,9 @@ def _request(when: st.SearchStrategy[dt.date], who: st.SearchStrategy[Row]) -> s
 
 
 @st.composite
-def _ifzo(draw: st.DrawFn, when: st.SearchStrategy[dt.date], who: st.SearchStrategy[Row], day0: dt.date) -> Row:
+def _ifzo(
+    draw: st.DrawFn, when: st.SearchStrategy[dt.date], who: st.SearchStrategy[Row], day0: dt.date, sure: tuple[str, ...]
+) -> Row:
     ends = st.one_of(st.just(day0), st.just(day0), when)
     begin, end = _ordered(draw(when), draw(ends))
     care_begin, care_end = _ordered(draw(when), draw(when))
@@ -168,9 +186,7 @@ def _ifzo(draw: st.DrawFn, when: st.SearchStrategy[dt.date], who: st.SearchStrat
         "titel_code": draw(st.sampled_from(("FZT08", "FZT08", "FZT02", "FZT_ISD"))),
         "titel_begin": draw(st.sampled_from((begin, begin, begin, begin, None))),
         "titel_eind": draw(st.sampled_from((end,) * 11 + (None,))),
-        "titel_eind_status": draw(
-            st.sampled_from(("DEFINITIEF",) * 8 + ("VOORLOPIG",) * 4 + ("ONBEPAALD", "ONBEKEND"))
-        ),
+        "titel_eind_status": draw(st.sampled_from(sure)),
         "zorg_begin": draw(st.sampled_from((care_begin,) * 5 + (None,))),
         "zorg_eind": draw(st.sampled_from((care_end, care_end, care_end, None))),
         "reden_einde_zorg": draw(st.sampled_from((None,) * 18 + ("TITEL_AFGELOPEN", "OVERLIJDEN"))),
@@ -186,13 +202,13 @@ def _half(day: dt.date) -> str:
     return f"{day.year}H{1 if day.month <= 6 else 2}"
 
 
-def _cells() -> st.SearchStrategy[Row]:
+def _cells(numbers: tuple[str | None, ...]) -> st.SearchStrategy[Row]:
     """What the half-year records of one arrangement have in common."""
     return st.fixed_dictionaries(
         {
             "gemeentecode": st.sampled_from(DELIVERS),
             "gemeentecode_brp": maybe(PLACES, None, None),
-            "toewijzingsnummer": st.sampled_from(("n1", "n1", "n2", None)),
+            "toewijzingsnummer": st.sampled_from(numbers),
             "productcategorie": st.sampled_from(("02", "02", "15", "10", "01")),
             "leveringsvorm": st.sampled_from(("ZIN", "ZIN", "PGB")),
             "geboortejaar": YEARS,
@@ -203,28 +219,41 @@ def _cells() -> st.SearchStrategy[Row]:
 
 
 @st.composite
-def _record(draw: st.DrawFn, when: st.SearchStrategy[dt.date], who: st.SearchStrategy[Row]) -> Row:
+def _record(
+    draw: st.DrawFn,
+    when: st.SearchStrategy[dt.date],
+    who: st.SearchStrategy[Row],
+    cells: st.SearchStrategy[Row],
+    ends: list[dt.date],
+) -> Row:
     """One half-year record on its own."""
     start = draw(when)
-    return draw(who) | draw(_cells()) | _period(draw, start, _half(start)) | {"ingangsdatum": draw(when)}
+    return draw(who) | draw(cells) | _period(draw, start, _half(start), ends) | {"ingangsdatum": draw(when)}
 
 
 @st.composite
-def _history(draw: st.DrawFn, when: st.SearchStrategy[dt.date], who: st.SearchStrategy[Row]) -> list[Row]:
-    """One arrangement in up to four half-years, with or without a number, that may be closed and taken back."""
-    cells = draw(who) | draw(_cells())
+def _history(
+    draw: st.DrawFn,
+    when: st.SearchStrategy[dt.date],
+    who: st.SearchStrategy[Row],
+    cells: st.SearchStrategy[Row],
+    ends: list[dt.date],
+) -> list[Row]:
+    """One arrangement in a few half-years, sometimes twice in one, that may be closed and taken back."""
+    same = draw(who) | draw(cells)
     start, rows = draw(when), []
-    for step in range(draw(st.integers(1, 4))):
+    for step in draw(st.lists(st.integers(0, 3), min_size=1, max_size=5)):
         half = _half(start + dt.timedelta(step * 183))
         again = draw(st.sampled_from((start, start, start, None))) or draw(when)
-        row = cells | _period(draw, again, half) | {"ingangsdatum": start}
-        rows.append(row | draw(_cells()) if draw(st.integers(0, 7)) == 7 else row)
+        row = same | _period(draw, again, half, ends) | {"ingangsdatum": start}
+        rows.append(row | draw(cells) if draw(st.integers(0, 7)) == 7 else row)
     return rows
 
 
-def _period(draw: st.DrawFn, start: dt.date, half: str) -> Row:
-    end = draw(st.sampled_from((None, None, *(start + dt.timedelta(length) for length in LENGTHS))))
-    reasons = (*("19", "31", None, None) * 4, "02") if end else (None, None, None, "19", "31")
+def _period(draw: st.DrawFn, start: dt.date, half: str, ends: list[dt.date]) -> Row:
+    steps = (start + dt.timedelta(step) for step in (0, 1, 3, 4, 91, 183, 184))
+    end = draw(st.sampled_from((*(None,) * 6, *steps, *(day for day in ends if day >= start))))
+    reasons = (*("19", "31", None, None) * 4, "02") if end else (*(None,) * 6, "19", "31")
     return {
         "verslagperiode": half,
         "ingangsdatum": start,
@@ -249,4 +278,4 @@ def _covered(draw: st.DrawFn) -> dict[str, list[str]]:
 def _later() -> st.SearchStrategy[dict[str, list[str]]]:
     """What a second delivery lists: it replaces those, also with zero rows."""
     codes = st.lists(st.sampled_from(("0363", "0599", "1982", "0756")), max_size=2, unique=True)
-    return st.dictionaries(st.sampled_from(HALVES[2:]), codes, max_size=2)
+    return st.dictionaries(st.sampled_from(HALVES[2:]), codes, max_size=4)

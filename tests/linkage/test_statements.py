@@ -1,0 +1,74 @@
+"""Every statement says its grain, why and source, is used, and names nothing that a plan does not give."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from linkage import database, link, queries
+from linkage.plan import Plan
+from schemas.linked import LINKED_TABLES
+from schemas.target_group import RUN_TABLES
+
+NAMES = queries.names()
+SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in Path(link.__file__).parent.glob("*.py"))
+GIVEN = {*Plan().parameters(), "first_free", "register"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_statement_says_grain_why_and_source(name: str) -> None:
+    head = queries.text(name).splitlines()[:3]
+    assert re.match(r"-- grain in: .+\. grain out: .+", head[0])
+    assert head[1].startswith("-- why: ")
+    assert head[2].startswith("-- source: ")
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_statement_is_used_and_asks_only_for_what_there_is(name: str) -> None:
+    register = name.removeprefix("stage_") if name.startswith("stage_") else None
+    assert f'"{name}"' in SOURCE or register
+    assert set(queries.parameters(name)) <= GIVEN
+
+
+def test_every_window_of_the_plan_is_used_by_a_statement_or_by_the_stage() -> None:
+    asked = {parameter for name in NAMES for parameter in queries.parameters(name)}
+    by_python = {"version", "coverage_from", "classification_year"}
+    assert set(Plan().parameters()) - asked == by_python
+
+
+def test_every_declared_table_is_made() -> None:
+    made = set(re.findall(r"create table (\w+)", "\n".join(queries.text(name) for name in NAMES)))
+    by_python = {"funnel", "reconciliation"}
+    assert {*LINKED_TABLES, *RUN_TABLES} <= made | by_python
+
+
+def test_the_database_can_read_its_folders_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_text("x\n1\n")
+    (tmp_path / "b.csv").write_text("x\n1\n")
+    with database.connect(work=tmp_path / "w", folders=[tmp_path / "in"], memory_limit="200MB", threads=1) as con:
+        assert con.execute(f"from read_csv('{tmp_path}/in/a.csv')").fetchall() == [(1,)]
+        for forbidden in (
+            f"from read_csv('{tmp_path}/b.csv')",
+            f"copy (select 1) to '{tmp_path}/out.csv'",
+            "install httpfs",
+            "set enable_external_access = true",
+            "set memory_limit = '8GB'",
+        ):
+            with pytest.raises(duckdb.Error):
+                con.execute(forbidden)
+
+
+@pytest.mark.parametrize("change", [{"before_days": 0}, {"window_1_days": 200}, {"headline_days": 20}])
+def test_a_plan_whose_windows_do_not_grow_is_refused(change: dict[str, int]) -> None:
+    with pytest.raises(ValueError, match="windows"):
+        Plan(**change)  # type: ignore[arg-type]
+
+
+def test_the_plan_says_itself_in_words() -> None:
+    text = " ".join(Plan().in_words())
+    for number in ("30 dagen", "24 maanden", "180 dagen", "3 dagen", "183 dagen", "2023"):
+        assert number in text
