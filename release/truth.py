@@ -102,6 +102,8 @@ def _table(title: str, heads: tuple[str, ...], rows: Rows) -> list[str]:
 
 
 def _cell(value: object) -> str:
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
     if isinstance(value, float):
         return f"{value:.1f}".replace(".", ",")
     if isinstance(value, bool):

@@ -123,8 +123,8 @@ def build(streams: Streams, scale: float, defects: Defects) -> Block:
     spells = detention.make(streams, scale, defects)
     careers = care.make(streams, scale, defects)
     count = people.enter(streams, careers, spells)
-    arrangements = wmo.make(streams, scale, careers)
-    asked = requests.make(streams, scale, careers)
+    arrangements = wmo.make(streams, scale, careers, defects)
+    asked = requests.make(streams, scale, careers, defects)
     events, count = tbs.make(streams, scale, careers, spells, count)
     person = np.where(asked.slot_chain >= 0, careers.person[asked.slot_chain], -1)
     fresh = person < 0

@@ -13,7 +13,8 @@ import numpy as np
 from synthetic import geo
 from synthetic.careers import KLINISCH, Careers
 from synthetic.days import YEARS, first_day, last_day, year_of
-from synthetic.rand import Bools, Floats, Ints, Rng, Streams, apportion, between, sample
+from synthetic.defects import Defects
+from synthetic.rand import Bools, Floats, Ints, Rng, Streams, apportion, between, rank_in, sample, some
 
 FACTOR = {2019: 0.96, 2020: 0.95, 2021: 0.98}  # of 2022; nothing was published
 # requests (ambulant, clinical), persons (total, ambulant, clinical)
@@ -53,13 +54,16 @@ class Requests:
     indicated: Ints  # per request, day of the indication
 
 
-def make(streams: Streams, scale: float, careers: Careers) -> Requests:
+def make(streams: Streams, scale: float, careers: Careers, defects: Defects) -> Requests:
     """All requests, with the chains of the people Ifzo also knows."""
     rng = streams("requests")
     slots = [_slots(year, scale) for year in YEARS]
     year = np.repeat(np.array(YEARS), [len(s[0]) for s in slots])
     district, kind = (np.concatenate([s[i] for s in slots]) for i in (0, 1))
     slot, clinical = _spread(year, district, kind, scale)
+    first = rank_in(slot * 2 + clinical) == 0
+    kept = first | some(streams("requests-repeated"), len(slot), defects.request_repeated)
+    slot, clinical = slot[kept], clinical[kept]
     chain, anchor = _known(streams("requests-known"), year, district, kind, careers)
     free = between(rng, first_day(year), last_day(year))
     indicated = np.where(chain >= 0, np.maximum(anchor - between(rng, np.zeros(len(year)), 60), first_day(year)), free)

@@ -12,14 +12,16 @@ import numpy as np
 
 from synthetic import geo, pairing, wmo_targets
 from synthetic.careers import Careers
-from synthetic.days import COVER_BEGIN, COVER_END, NEVER, YEARS, first_day, last_day
+from synthetic.days import COVER_BEGIN, COVER_END, NEVER, YEARS, first_day, last_day, year_of
+from synthetic.defects import Defects
 from synthetic.rand import Bools, Ints, Rng, Streams, between, choose, nearest_free, runs, some
 from synthetic.wmo_targets import HOME, OTHER, STAY
 
 SPAN = np.int64(1) << 20
 HOME_CATEGORIES, HOME_WEIGHTS = (2, 3, 4, 6, 7, 9), (58, 6, 3, 10, 20, 3)
 STAY_CATEGORIES, STAY_WEIGHTS = (15, 16, 17, 18), (62, 25, 4, 9)
-OTHER_CATEGORIES, OTHER_WEIGHTS = (1, 11, 12, 13, 14, 10), (40, 15, 20, 10, 10, 5)
+OTHER_CATEGORIES, OTHER_WEIGHTS = (1, 11, 12, 13, 14), (42, 16, 21, 10, 11)
+TEN = 10  # "overige maatwerkarrangementen": where some municipalities book beschermd wonen
 OTHER_SHARE = 0.02  # other Wmo beside the two groups; nothing of it is calibrated
 # What follows a title end (share, first and last day, group home); the rest has no Wmo within a year.
 PLANS = (
@@ -53,16 +55,16 @@ class Wmo:
         return len(self.begin)
 
 
-def make(streams: Streams, scale: float, careers: Careers) -> Wmo:
+def make(streams: Streams, scale: float, careers: Careers, defects: Defects) -> Wmo:
     """All arrangements; `careers.home` changes for people who moved to where their support is."""
     flows = wmo_targets.flows(streams, scale)
     parts = [_pairs(streams(f"wmo-{group}"), flows, group) for group in (HOME, STAY)]
-    parts.append(_other(streams("wmo-other"), parts[0]))
+    parts.append(_other(streams("wmo-other"), parts[0], OTHER_SHARE))
+    parts.append(_other(streams("wmo-ten"), parts[1], defects.category_10))
+    tens = len(parts[-1][0])
     group, pool, begin, end = (np.concatenate([p[i] for p in parts]) for i in range(4))
     rng = streams("wmo-kind")
     draw = between(rng, np.zeros(len(pool)), 9)
-    from synthetic.days import year_of  # noqa: PLC0415
-
     place = geo.in_year(pool, np.maximum(year_of(begin), YEARS[0]), draw)
     category = np.select(
         [group == HOME, group == STAY],
@@ -72,6 +74,7 @@ def make(streams: Streams, scale: float, careers: Careers) -> Wmo:
         ],
         _kinds(rng, OTHER_CATEGORIES, OTHER_WEIGHTS, len(group)),
     )
+    category[len(category) - tens :] = TEN
     chain = _continue(streams("continuation"), careers, (group, pool, begin, end))
     follower = _clients(streams("clients"), group, pool, begin, end, chain)
     none = np.full(len(pool), -1, np.int64)
@@ -101,10 +104,10 @@ def _pairs(rng: Rng, flows: wmo_targets.Flows, group: int) -> tuple[Ints, Ints, 
     return np.full(len(pool), group, np.int64), pool, begin, end
 
 
-def _other(rng: Rng, home: tuple[Ints, Ints, Ints, Ints]) -> tuple[Ints, Ints, Ints, Ints]:
-    """Other Wmo: as support at home, of other people."""
-    mine = some(rng, len(home[0]), OTHER_SHARE)
-    return np.full(int(mine.sum()), OTHER, np.int64), home[1][mine], home[2][mine], home[3][mine]
+def _other(rng: Rng, like: tuple[Ints, Ints, Ints, Ints], share: float) -> tuple[Ints, Ints, Ints, Ints]:
+    """Wmo outside both groups, in the places and days of a group, of other people."""
+    mine = some(rng, len(like[0]), share)
+    return np.full(int(mine.sum()), OTHER, np.int64), like[1][mine], like[2][mine], like[3][mine]
 
 
 def _continue(rng: Rng, careers: Careers, found: tuple[Ints, Ints, Ints, Ints]) -> Ints:

@@ -18,8 +18,8 @@ DAY0 = tuple(
     for day in ("2021-06-01", "2020-02-29", "2022-02-28", "2022-06-30", "2021-12-31", "2023-07-04", "2023-07-05")
 )
 EDGES = tuple(dt.date.fromisoformat(day) for day in ("2019-01-01", "2018-12-31", "2023-12-31", "2024-01-01"))
-STEPS = (1, 2, 3, 4, 29, 30, 31, 32, 89, 90, 91, 180, 181, 183, 184, 365, 366, 730, 731)
-NEAR = (-181, -91, -90, -89, -31, -1, 0, 1, 30, 31, 90, 91, 180, 181, 365, 366)
+STEPS = (1, 1, 1, 2, 3, 4, 29, 30, 31, 32, 89, 90, 91, 180, 181, 183, 184, 365, 366, 730, 731)
+NEAR = (-181, -91, -90, -89, -31, -1, 0, 1, 30, 31, 90, 91, 180, 181, 365, 365, 366)
 PLACES = ("0363", "0363", "0599", "0599", "0384", "0756", "1982", "0786", "0000", "1999")
 DELIVERS = ("0363", "0363", "0599", "0756", "1982")
 CUIJK = ("0756", "0786", "0815", "1684", "1702")
@@ -128,7 +128,7 @@ def _notice(draw: st.DrawFn, when: st.SearchStrategy[dt.date], who: st.SearchStr
         "detentie_id": draw(st.sampled_from(("d1", "d2", "d3"))),
         "datum_gebeurtenis": draw(when),
         "gemeentecode_brp": draw(maybe(PLACES)),
-        "gemeentecode_vestiging": draw(maybe(PLACES)),
+        "gemeentecode_vestiging": draw(maybe(PLACES, "0000", "1999")),
         "verblijfstitel": draw(st.sampled_from(("PREVENTIEF", "ISD", "GEVANGENISSTRAF"))),
         "reden_einde": draw(st.sampled_from((None, None, *("VI", "EINDE_STRAF") * 6, "OVERLIJDEN", "UITZETTING")))
         if ended
@@ -244,7 +244,10 @@ def _history(
     start, rows = draw(when), []
     for step in draw(st.lists(st.integers(0, 3), min_size=1, max_size=5)):
         half = _half(start + dt.timedelta(step * 183))
-        again = draw(st.sampled_from((start, start, start, None))) or draw(when)
+        ended = [
+            row["datum_einde"] + dt.timedelta(gap) for row in rows if row["datum_einde"] for gap in (3, 4, 183, 184)
+        ]
+        again = draw(st.sampled_from((*(start,) * 6, None, *ended))) or draw(when)
         row = same | _period(draw, again, half, ends) | {"ingangsdatum": start}
         rows.append(row | draw(cells) if draw(st.integers(0, 7)) == 7 else row)
     return rows

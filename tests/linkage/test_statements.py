@@ -72,3 +72,12 @@ def test_the_plan_says_itself_in_words() -> None:
     text = " ".join(Plan().in_words())
     for number in ("30 dagen", "24 maanden", "180 dagen", "3 dagen", "183 dagen", "2023"):
         assert number in text
+
+
+def test_every_statement_binds_and_runs_on_nothing(tmp_path: Path) -> None:
+    """No delivery at all: a renamed column or a missing table would stop it; every table is there, empty or zero."""
+    (tmp_path / "out").mkdir()
+    found = link.link([], tmp_path / "out", plan=Plan(), work=tmp_path / "work", memory_limit="512MB", threads=1)
+    assert set(found.rows) == {*LINKED_TABLES, *RUN_TABLES}
+    assert (found.persons, found.rows_in, found.rows["title_end_events"]) == (0, 0, 0)
+    assert found.rows["coverage"] == 342 * 10

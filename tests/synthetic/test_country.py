@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -188,6 +188,11 @@ PLANTED: dict[str, tuple[str, Callable[[pd.DataFrame], int]]] = {
     "out_of_scope": ("injus", lambda t: int((t["verblijfstitel"] == "VREEMDELINGENBEWARING").sum())),
     "unknown_name": ("injus", lambda t: int((t["gemeentecode_brp"] == "Nergenshuizen").sum())),
     "names_for_codes": ("injus", lambda t: int((t["gemeentecode_brp"] == "Rotterdam").sum())),
+    "request_repeated": (
+        "reclassering",
+        lambda t: int(t.duplicated(["indicatie_id", "soort_plaatsing"]).sum()),
+    ),
+    "category_10": ("gmsd_1", lambda t: int((t["productcategorie"] == "10").sum())),
     "gelderland": ("reclassering", lambda t: int((t["arrondissement"] == "GELDERLAND").sum())),
     # people with a title and no care at all have attempts too: about seventy here
     "unrealised_attempt": ("ifzo", lambda t: max(0, int(t["zorg_begin"].isna().sum()) - 100)),
@@ -212,6 +217,12 @@ def test_a_defect_is_there_and_can_be_switched_off(tmp_path: Path, extract: Land
         assert not (tmp_path / "extracts" / "parquet" / "gmsd_2.parquet").exists()
     else:
         assert count(rows_of(tmp_path, changed, name)) <= 0
+
+
+def test_every_defect_is_used() -> None:
+    """A rate that nothing reads would be a promise on paper."""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in Path(country.__file__).parent.glob("*.py"))
+    assert [field.name for field in fields(Defects) if f"defects.{field.name}" not in text] == []
 
 
 def test_a_rate_is_a_rate() -> None:
