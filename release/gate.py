@@ -9,12 +9,14 @@ from pathlib import Path
 import openpyxl
 import pyarrow.parquet as pq
 
+from release import research_gate
 from release.disclosure import BASE, HIDDEN, THRESHOLD
 from release.export import HEADS
 from schemas.column import Role
 from schemas.errors import DisclosureRefused
 from schemas.register import OutTable
 from schemas.registers import REGISTERS
+from schemas.research import ResearchOutput
 from schemas.target_group import DOELGROEP
 
 _NUMBER_CELL = re.compile(r'<td class="n[^"]*">(?:<[^>]*>)?([^<]*)<')
@@ -32,6 +34,11 @@ def check(folder: Path) -> int:
         for count in _READERS.get(path.suffix, _none)(path):
             require_safe(count)
     return len(files)
+
+
+def check_research(folder: Path, output: ResearchOutput) -> int:
+    """The same for a researchers' folder, against its agreement (release/research_gate.py)."""
+    return research_gate.check(folder, output)
 
 
 def require_safe(shown: str) -> None:
