@@ -248,11 +248,16 @@ def keys_init(
     _show(commands.create_keys(home, project, epoch, suppliers.split(","), recipients.split(",")), as_json, "Keys")
 
 
+_ROOT_USAGE = "```console\nkoppel COMMAND\n```\n\n"
+
+
 def reference() -> str:
-    """Every command and option as Markdown: docs/cli.md, which a test keeps current."""
-    return "<!-- Made by `koppel codebook --write docs`; do not edit. -->\n" + app.generate_docs(
-        output_format="markdown"
-    )
+    """Every command and option as Markdown: docs/cli.md, which a test keeps current.
+
+    cyclopts shows the root's usage only when no command is running, so it is left out always.
+    """
+    pages = app.generate_docs(output_format="markdown").replace(_ROOT_USAGE, "", 1)
+    return "<!-- Made by `koppel codebook --write docs`; do not edit. -->\n" + pages
 
 
 def main() -> None:
