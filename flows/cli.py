@@ -81,10 +81,11 @@ def demo(
     reporter = _progress(as_json, quiet)
     reporter.title("Suppliers")
     settings = room.prepare(out_folder, port=port)
-    room.make_country(out_folder, scale=scale, seed=seed)
-    room.suppliers_deliver(settings, out_folder)
-    reporter.title("Trusted third party")
-    running.run(out_folder / "koppel.toml", direct=direct)
+    with running.server_for(settings, direct=direct) as server:  # starts while the suppliers work
+        room.make_country(out_folder, scale=scale, seed=seed)
+        room.suppliers_deliver(settings, out_folder)
+        reporter.title("Trusted third party")
+        running.run_on(out_folder / "koppel.toml", server)
     _show(room.summary(out_folder), as_json, "Look at")
 
 

@@ -69,9 +69,10 @@ def _shown(done: Done, keep: tuple[str, ...] | None = None) -> dict[str, Fact]:
 
 
 def run_direct(settings: Settings) -> Done:
-    """Intake of every register, link, publish, upkeep: no Prefect anywhere."""
-    for register in REGISTERS:
-        intake(settings, register)
+    """Intake of every register (two at a time), link, publish, upkeep: no Prefect anywhere."""
+    with ThreadPoolExecutor(2) as pool:
+        for taken in [pool.submit(intake, settings, register) for register in REGISTERS]:
+            taken.result()
     link(settings)
     done = publish(settings)
     upkeep(settings)
