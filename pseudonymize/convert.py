@@ -6,7 +6,7 @@ link -> recipient under that recipient's K_R. HMAC goes forward only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pseudonymize import domain, parquet, prf, seal
 from pseudonymize.accept import read_verified, require_hash
+from pseudonymize.ahead import ahead
 from pseudonymize.columns import pseudonyms
 from pseudonymize.domain import Domain
 from pseudonymize.identify import COLUMNS
@@ -51,15 +52,23 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
     with parquet.writing(out) as writer, seal.opened(source, keys.identity()) as reader:
         _require_identity(reader.schema, manifest, key)
         writer.start(schema, schema.names)
-        for batch in reader:
-            rows.add(batch["row_id"])
-            require_quota(rows.rows, manifest)
-            converted = [pseudonyms(stage, batch[name]) for name in COLUMNS]
-            writer.write(pa.table([batch["row_id"], *converted], schema=schema))
+        for batch in ahead(_converted(reader, stage, schema, rows, manifest)):
+            writer.write(batch)
             if progress is not None:
                 progress("omzetten", rows.rows, manifest.rows.accepted)
         require_all(rows, manifest)
     return rows
+
+
+def _converted(
+    reader: seal.Reader, stage: prf.Prf, schema: pa.Schema, rows: RowSet, manifest: Manifest
+) -> Iterator[pa.Table]:
+    """Batches with link pseudonyms; a row past the quota is never converted."""
+    for batch in reader:
+        rows.add(batch["row_id"])
+        require_quota(rows.rows, manifest)
+        converted = [pseudonyms(stage, batch[name]) for name in COLUMNS]
+        yield pa.table([batch["row_id"], *converted], schema=schema)
 
 
 def require_quota(rows: int, manifest: Manifest) -> None:
@@ -102,7 +111,7 @@ def to_recipient(
     rows = 0
     with parquet.writing(out) as writer:
         writer.start(target, [column])
-        for table in tables:
+        for table in ahead(tables):
             made = pseudonyms(stage, _pseudonym_width(table[column]))
             writer.write(table.set_column(place, field, made).cast(target))
             rows += table.num_rows
