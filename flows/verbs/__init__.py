@@ -1,0 +1,1 @@
+"""Verbs of `koppel` that stand in a module of their own."""
