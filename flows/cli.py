@@ -14,12 +14,14 @@ from rich.table import Table
 from flows import report
 from flows.report import Mode, Reporter
 from flows.safe import guarded
+from flows.verbs.scan import scan
 from flows.verbs.status import status
 from schemas.errors import KoppelError
 
 app = App(name="koppel", help="Link registers about vulnerable people without anyone learning who they are.")
 synthetic_app = App(name="synthetic", help="A synthetic Netherlands, calibrated on published figures.")
 keys_app = App(name="keys", help="Key files of suppliers, converter and linker.")
+app.command(scan)
 app.command(synthetic_app)
 app.command(keys_app)
 app.command(status)

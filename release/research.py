@@ -41,10 +41,10 @@ def write_research(linked: Path, pseudonyms: Path, out: Path, provenance: dict[s
     `pseudonyms`: Parquet person_id, link (already converted to this recipient's domain; null for persons
     without a usable number). DisclosureRefused identifier_in_release when a person_id would be left.
     """
-    names = (
-        pq.read_table(pseudonyms)
-        .rename_columns(["person_id", "pseudonym"])
-        .cast(pa.schema([("person_id", pa.int64()), ("pseudonym", pa.binary())]))
+    read = pq.read_table(pseudonyms)
+    label = read.schema.field(1).metadata  # whose domain the pseudonyms are of; the gate wants to read it
+    names = read.rename_columns(["person_id", "pseudonym"]).cast(
+        pa.schema([("person_id", pa.int64()), pa.field("pseudonym", pa.binary(), metadata=label)])
     )
     _require_all_named(linked, names)
     made = [_table(table, linked, names, out, provenance) for table in LINKED_TABLES.values()]
@@ -76,7 +76,8 @@ def _table(table: OutTable, linked: Path, names: pa.Table, out: Path, provenance
         or found.num_rows != pq.read_metadata(linked / f"{table.name}.parquet").num_rows
     ):
         raise DisclosureRefused("identifier_in_release", table=table.name)
-    return write_parquet(found, out / f"{table.name}.parquet", {"title": table.title, **provenance})
+    labelled = found.schema.set(0, names.schema.field("pseudonym"))  # DuckDB drops field metadata
+    return write_parquet(found.cast(labelled), out / f"{table.name}.parquet", {"title": table.title, **provenance})
 
 
 def views() -> str:

@@ -125,5 +125,11 @@ ADVICE: dict[str, str] = {
     "unsealing_failed": "the sealed file cannot be opened with this key",
     "bad_label": "project, epoch and recipient are lower-case letters, digits and hyphens, 1 to 64",
     "output_exists": "the output folder is not empty; choose another one or remove it first",
+    "canaries_missing": "the agreed canaries are not in this delivery; make it again with this version of the tool",
+    "canary_mismatch": "a canary looks different in two deliveries: another K_S or another form of the number was used",
+    "canary_found": "a canary stands where it may not be; nothing was released. Run `koppel scan` to see every place",
+    "number_density": "a column holds far more numbers that pass the 11-proef than chance gives; nothing was released",
+    "opaque_file": "a file cannot be looked through; nothing was released",
+    "label_missing": "a pseudonym column carries no domain label, or another one; nothing was released",
     "not_delivered": "no delivery of this register has been accepted yet; run its intake first",
 }
