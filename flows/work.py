@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from flows import resume, rooms
+from flows import egress, resume, rooms
 from flows.manifest import run_manifest
 from flows.resume import Done, Facts
 from flows.settings import Settings
@@ -124,6 +124,7 @@ def release(settings: Settings) -> Done:
         if settings.truth is not None:
             made += publish.publish_truth(linked, settings.truth, out / "operator", run=run)
         (out / "run.json").write_text(json.dumps(run, indent=1, sort_keys=True), encoding="utf-8")
+        egress.passed(settings, out)
         return {"files": len(made)}
 
     done = resume.step(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
@@ -34,10 +35,10 @@ def write_research(
     without a usable number). DisclosureRefused identifier_in_release when a person_id would be left,
     k_anonymity when the agreement refuses what is too fine.
     """
-    names = (
-        pq.read_table(pseudonyms)
-        .rename_columns(["person_id", "pseudonym"])
-        .cast(pa.schema([("person_id", pa.int64()), ("pseudonym", pa.binary())]))
+    read = pq.read_table(pseudonyms)
+    label = read.schema.field(1).metadata  # whose domain the pseudonyms are of; the gate wants to read it
+    names = read.rename_columns(["person_id", "pseudonym"]).cast(
+        pa.schema([("person_id", pa.int64()), pa.field("pseudonym", pa.binary(), metadata=label)])
     )
     _require_all_named(linked, names)
     told = {**provenance, "afspraak": output.output}
@@ -47,7 +48,8 @@ def write_research(
         con.execute("create table places as from places_in")
         for macro in research_coarsen.macros():
             con.execute(macro)
-        made = [path for table in output.tables for path in _table(con, table, linked, out, told, output)]
+        job = _Job(linked, out, told, output, names.schema.field("pseudonym"))
+        made = [path for table in output.tables for path in _table(con, table, job)]
     return [*made, *_texts(out, told, output)]
 
 
@@ -59,11 +61,21 @@ def _require_all_named(linked: Path, names: pa.Table) -> None:
         raise DisclosureRefused("pseudonym_missing", linkable=len(linkable), named=names.num_rows)
 
 
-def _table(  # noqa: PLR0917
-    con: Connection, table: str, linked: Path, out: Path, provenance: dict[str, str], output: ResearchOutput
-) -> list[Path]:
+@dataclass(frozen=True)
+class _Job:
+    """What every table of one export shares; `pseudonym` is the column with the label of its domain."""
+
+    linked: Path
+    out: Path
+    provenance: dict[str, str]
+    output: ResearchOutput
+    pseudonym: pa.Field
+
+
+def _table(con: Connection, table: str, job: _Job) -> list[Path]:
     """One table: coarsened, sorted by what is left, one file per year."""
-    con.register("source", pq.read_table(linked / f"{table}.parquet"))
+    path, output = job.linked / f"{table}.parquet", job.output
+    con.register("source", pq.read_table(path))
     columns, actions = kept(output, table), output.columns[table]
     cells = [f"{research_coarsen.expression(c, actions[c.name], output.birth_years)} as {c.name}" for c in columns]
     first = f"year(coalesce({', '.join(YEAR_OF[table])}))" if table in YEAR_OF else "0"
@@ -74,10 +86,11 @@ def _table(  # noqa: PLR0917
     )
     found: pa.Table = con.sql(query).to_arrow_table()
     con.unregister("source")
-    wanted = pa.schema([("jaar", pa.int64()), ("pseudonym", pa.binary()), *((c.name, c.type) for c in columns)])
-    if found.column_names != wanted.names or found.num_rows != pq.read_metadata(linked / f"{table}.parquet").num_rows:
+    # DuckDB drops field metadata, so the label of the pseudonym's domain is put back.
+    wanted = pa.schema([pa.field("jaar", pa.int64()), job.pseudonym, *(pa.field(c.name, c.type) for c in columns)])
+    if found.column_names != wanted.names or found.num_rows != pq.read_metadata(path).num_rows:
         raise DisclosureRefused("identifier_in_release", table=table)
-    return _write(found.cast(wanted), table, out, {"title": LINKED_TABLES[table].title, **provenance})
+    return _write(found.cast(wanted), table, job.out, {"title": LINKED_TABLES[table].title, **job.provenance})
 
 
 def _write(found: pa.Table, table: str, out: Path, metadata: dict[str, str]) -> list[Path]:
