@@ -12,7 +12,7 @@ import struct
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from pseudonymize.secret import Secret
+from pseudonymize.secret import Remote, Secret
 from schemas.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -70,6 +70,29 @@ class Prf:
         return b"".join(digests) if size == PSEUDONYM else b"".join(digest[:size] for digest in digests)
 
 
+class RemotePrf(Prf):
+    """The same function under a key that stays in its device: one call of the device per value."""
+
+    __slots__ = ("_mac", "_prefix")
+
+    def __init__(self, key: Remote, prefix: bytes = b"") -> None:
+        self._mac, self._prefix = key.mac, prefix
+
+    def raw(self, message: bytes) -> bytes:
+        """HMAC of prefix + message as they stand: 32 bytes."""
+        return self._mac(self._prefix + message)
+
+    def fixed(self, values: bytes, width: int, size: int = PSEUDONYM) -> bytes:
+        """As Prf.fixed."""
+        mac, head = self._mac, self._prefix + width.to_bytes(4, "big")
+        return b"".join([mac(head + value)[:size] for (value,) in struct.iter_unpack(f"{width}s", values)])
+
+
+def keyed(key: Secret, prefix: bytes = b"") -> Prf:
+    """The function under this key, wherever the key is."""
+    return RemotePrf(key, prefix) if isinstance(key, Remote) else Prf(key, prefix)
+
+
 def _digests(inner: _Hash, outer: _Hash, messages: Iterable[tuple[bytes]]) -> list[bytes]:
     copy_inner, copy_outer = inner.copy, outer.copy
     found: list[bytes] = []
@@ -85,27 +108,27 @@ def _digests(inner: _Hash, outer: _Hash, messages: Iterable[tuple[bytes]]) -> li
 
 def pre(key: Secret, project: str, epoch: str, identifier_type: str) -> Prf:
     """Stage pre: canonical identifier -> pre-pseudonym, at the source, under K_S."""
-    return Prf(key, encode(b"ttp/pre/v1", label(project), label(epoch), identifier_type.encode("ascii")))
+    return keyed(key, encode(b"ttp/pre/v1", label(project), label(epoch), identifier_type.encode("ascii")))
 
 
 def link(key: Secret, project: str, epoch: str) -> Prf:
     """Stage link: pre-pseudonym (32 bytes) -> link pseudonym, at the converter, under K_T."""
-    return Prf(key, encode(b"ttp/link/v1", label(project), label(epoch)))
+    return keyed(key, encode(b"ttp/link/v1", label(project), label(epoch)))
 
 
 def recipient(key: Secret, project: str, name: str, epoch: str) -> Prf:
     """Stage recipient: link pseudonym (32 bytes) -> pseudonym of one recipient, under that recipient's K_R."""
-    return Prf(key, encode(b"ttp/recipient/v1", label(project), label(name), label(epoch)))
+    return keyed(key, encode(b"ttp/recipient/v1", label(project), label(name), label(epoch)))
 
 
 def record(key: Secret, project: str, epoch: str, column: str) -> Prf:
     """Stage record: a source's own record key, `column` written as register.column; used cut to 16 bytes."""
     if not _RECORD_LABEL.fullmatch(column):
         raise ConfigError("bad_label")
-    return Prf(key, encode(b"ttp/record/v1", label(project), label(epoch), column.encode("ascii")))
+    return keyed(key, encode(b"ttp/record/v1", label(project), label(epoch), column.encode("ascii")))
 
 
 def check_tag(key: Secret, kind: str, project: str, epoch: str, owner: str) -> str:
     """Key-check tag: shows that two parties hold the same key and tells nothing about it; 16 hex digits."""
     fields = (kind.encode("ascii"), label(project), label(epoch), owner.encode("ascii"))
-    return Prf(key, encode(b"ttp/check/v1", *fields[:-1])).one(fields[-1])[:8].hex()
+    return keyed(key, encode(b"ttp/check/v1", *fields[:-1])).one(fields[-1])[:8].hex()
