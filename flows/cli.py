@@ -15,12 +15,14 @@ from flows import report
 from flows.report import Mode, Reporter
 from flows.safe import guarded
 from flows.verbs import keys as key_verbs
+from flows.verbs.status import status
 from schemas.errors import KoppelError
 
 app = App(name="koppel", help="Link registers about vulnerable people without anyone learning who they are.")
 synthetic_app = App(name="synthetic", help="A synthetic Netherlands, calibrated on published figures.")
 app.command(synthetic_app)
 app.command(key_verbs.app)
+app.command(status)
 
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, Parameter(name="--quiet", help="Show no progress.")]
@@ -81,10 +83,11 @@ def demo(
     reporter = _progress(as_json, quiet)
     reporter.title("Suppliers")
     settings = room.prepare(out_folder, port=port)
-    room.make_country(out_folder, scale=scale, seed=seed)
-    room.suppliers_deliver(settings, out_folder)
-    reporter.title("Trusted third party")
-    running.run(out_folder / "koppel.toml", direct=direct)
+    with running.server_for(settings, direct=direct) as server:  # starts while the suppliers work
+        room.make_country(out_folder, scale=scale, seed=seed)
+        room.suppliers_deliver(settings, out_folder)
+        reporter.title("Trusted third party")
+        running.run_on(out_folder / "koppel.toml", server)
     _show(room.summary(out_folder), as_json, "Look at")
 
 
@@ -224,11 +227,16 @@ def codebook(*, write: Path | None = None) -> None:
     _show({"pages": len(room.write(write / "codebook")) + 1}, False, "Written")
 
 
+_ROOT_USAGE = "```console\nkoppel COMMAND\n```\n\n"
+
+
 def reference() -> str:
-    """Every command and option as Markdown: docs/cli.md, which a test keeps current."""
-    return "<!-- Made by `koppel codebook --write docs`; do not edit. -->\n" + app.generate_docs(
-        output_format="markdown"
-    )
+    """Every command and option as Markdown: docs/cli.md, which a test keeps current.
+
+    cyclopts shows the root's usage only when no command is running, so it is left out always.
+    """
+    pages = app.generate_docs(output_format="markdown").replace(_ROOT_USAGE, "", 1)
+    return "<!-- Made by `koppel codebook --write docs`; do not edit. -->\n" + pages
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from linkage import accounting, match, queries, stage, tables
+from linkage import accounting, domains, match, queries, stage, tables
 from linkage.database import Connection, connect
 from linkage.delivery import Delivery
 from linkage.plan import Parameter, Plan
@@ -61,25 +61,28 @@ def link(
     """Write every linked table and run table, and `person_link.parquet`, into the empty folder `out`.
 
     Same deliveries and plan, same bytes: whatever the order, threads or memory. QualityGate rows_lost when a
-    staged row is missing; DeliveryError bad_manifest or unreadable_file for a store that is not as it should be.
+    staged row is missing; DeliveryError bad_manifest or unreadable_file for a store that is not as it should be,
+    mixed_domains (naming both) when pseudonyms of two domains would meet.
     """
     for delivery in deliveries:
         delivery.require_shape()
+    domain = domains.link_domain(deliveries)
     folders = [delivery.folder for delivery in deliveries]
     with connect(work=work, folders=folders, memory_limit=memory_limit, threads=threads) as con:
+        domains.mirror(con, deliveries, domain)
+        stage.views(con, deliveries, domain)
         linkable, persons = _compute(con, deliveries, plan)
         account = accounting.Account.of(con, deliveries)
         account.require_nothing_lost()
         _count(con, deliveries, plan, account)
         rows = {table.name: tables.write(con, table, out) for table in LINKED_TABLES.values()}
         rows |= {name: tables.write(con, table, out) for name, table in RUN_TABLES.items()}
-        tables.write_person_link(con, deliveries, out)
+        tables.write_person_link(con, domain, out)
     return LinkResult(rows, persons, linkable, account.received, account.accepted, account.replaced)
 
 
 def _compute(con: Connection, deliveries: Sequence[Delivery], plan: Plan) -> tuple[int, int]:
     values = plan.parameters()
-    stage.views(con, deliveries)
     stage.reference(con, plan)
     stage.coverage(con, deliveries)
     _run(con, (*MACROS, *CURRENT), values)

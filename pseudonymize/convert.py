@@ -6,7 +6,7 @@ link -> recipient under that recipient's K_R. HMAC goes forward only.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from pseudonymize import domain, parquet, prf, seal
 from pseudonymize.accept import read_verified, require_hash
+from pseudonymize.ahead import ahead
 from pseudonymize.columns import pseudonyms
 from pseudonymize.domain import Domain
 from pseudonymize.identify import COLUMNS
@@ -51,15 +52,23 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
     with parquet.writing(out) as writer, seal.opened(source, keys.identity()) as reader:
         _require_identity(reader.schema, manifest, key)
         writer.start(schema, schema.names)
-        for batch in reader:
-            rows.add(batch["row_id"])
-            require_quota(rows.rows, manifest)
-            converted = [pseudonyms(stage, batch[name]) for name in COLUMNS]
-            writer.write(pa.table([batch["row_id"], *converted], schema=schema))
+        for batch in ahead(_converted(reader, stage, schema, rows, manifest)):
+            writer.write(batch)
             if progress is not None:
                 progress("omzetten", rows.rows, manifest.rows.accepted)
         require_all(rows, manifest)
     return rows
+
+
+def _converted(
+    reader: seal.Reader, stage: prf.Prf, schema: pa.Schema, rows: RowSet, manifest: Manifest
+) -> Iterator[pa.Table]:
+    """Batches with link pseudonyms; a row past the quota is never converted."""
+    for batch in reader:
+        rows.add(batch["row_id"])
+        require_quota(rows.rows, manifest)
+        converted = [pseudonyms(stage, domain.storage(batch[name])) for name in COLUMNS]
+        yield pa.table([batch["row_id"], *converted], schema=schema)
 
 
 def require_quota(rows: int, manifest: Manifest) -> None:
@@ -76,12 +85,12 @@ def require_all(rows: RowSet, manifest: Manifest) -> None:
 
 def _require_identity(schema: pa.Schema, manifest: Manifest, key: Key) -> None:
     expected = Domain(prf.SCHEME, manifest.project, "pre", manifest.epoch)
+    for name in set(COLUMNS) & set(schema.names):
+        domain.require(schema, name, expected)
     if not schema.equals(identity_schema(expected)):
         raise DeliveryError("bad_schema", file="identity.age")
-    for name in COLUMNS:
-        domain.require(schema, name, expected)
     if manifest.project != key.project:
-        raise ConfigError("wrong_domain", kind="link")
+        raise ConfigError("wrong_domain", expected=f"project {key.project}", found=f"project {manifest.project}")
 
 
 def to_recipient(
@@ -89,8 +98,9 @@ def to_recipient(
 ) -> Recipient:
     """A Parquet file with one link pseudonym per row -> the same file with the recipient's own in its place.
 
-    The column is found by its label (domain.link_column) and must be of the key's project, else ConfigError
-    wrong_domain. Null stays null; other columns pass as they are. DeliveryError bad_schema, unreadable_file.
+    The column is found by its label (domain.link_column) and must be of the key's project and epoch, else
+    ConfigError wrong_domain, naming both. Null stays null; other columns pass as they are. DeliveryError bad_schema,
+    unreadable_file.
     """
     key = keys.recipient(name)
     schema, tables = parquet.batches(source)
@@ -102,9 +112,9 @@ def to_recipient(
     rows = 0
     with parquet.writing(out) as writer:
         writer.start(target, [column])
-        for table in tables:
+        for table in ahead(tables):
             made = pseudonyms(stage, _pseudonym_width(table[column]))
-            writer.write(table.set_column(place, field, made).cast(target))
+            writer.write(table.set_column(place, field, made.cast(field.type)).cast(target))
             rows += table.num_rows
             if progress is not None:
                 progress("ontvanger", rows, None)
@@ -113,16 +123,16 @@ def to_recipient(
 
 def _link_column(schema: pa.Schema, key: Key) -> str:
     column = domain.link_column(schema)
-    if schema.field(column).type not in {pa.binary(), pa.binary(prf.PSEUDONYM)}:
+    found = domain.of_field(schema, column)
+    if schema.field(column).type not in {pa.binary(), pa.binary(prf.PSEUDONYM), found.type()}:
         raise DeliveryError("bad_schema", column="link")
-    if domain.of_field(schema, column).project != key.project:
-        raise ConfigError("wrong_domain", kind="recipient")
+    domain.require(schema, column, Domain(prf.SCHEME, key.project, "link", key.epoch))
     return column
 
 
 def _pseudonym_width(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """A BLOB column (what DuckDB writes) as 32-byte values; another width is no pseudonym of ours."""
     try:
-        return values.cast(pa.binary(prf.PSEUDONYM))
+        return domain.storage(values).cast(pa.binary(prf.PSEUDONYM))
     except pa.ArrowException:
         raise DeliveryError("bad_schema", column="link") from None

@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -85,9 +86,10 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
         ):
             batches = accepted(source, register, Rules.of(agreement), report, quarantine, progress=progress)
             total = _split(batches, splitter, identity, payload)
-            hashes = {"identity": _seal(part / "identity.age", public.converter, identity, report, progress)}
+            files = {"identity": (public.converter, identity)}
             if payload_columns(register, agreement):
-                hashes["payload"] = _seal(part / "payload.age", public.linker, payload, report, progress)
+                files["payload"] = (public.linker, payload)
+            hashes = _sealed(part, files, report, progress)
         described = _describe(agreement, keys, report, period=period, hashes=hashes, total=total, coverage=coverage)
         report.manifest_sha256 = _sign(part, described, keys)
     report.delivery = out
@@ -144,6 +146,18 @@ def _expected(source: Path) -> int:
     """A guess of the bytes to shuffle: compressed formats hold about ten times their size."""
     size = source.stat().st_size if source.is_file() else 0
     return size * (1 if source.suffix.lower() in {".csv", ".txt"} else 10)
+
+
+def _sealed(
+    part: Path, files: dict[str, tuple[str, Shuffle]], report: DeliveryReport, progress: Progress | None
+) -> dict[str, str]:
+    """Seal NAME.age to its recipient, for all files at the same time; returns the hash of each."""
+    with ThreadPoolExecutor(len(files)) as pool:
+        made = {
+            name: pool.submit(_seal, part / f"{name}.age", recipient, rows, report, progress)
+            for name, (recipient, rows) in files.items()
+        }
+    return {name: one.result() for name, one in made.items()}
 
 
 def _seal(path: Path, recipient: str, rows: Shuffle, report: DeliveryReport, progress: Progress | None) -> str:

@@ -116,7 +116,7 @@ ADVICE: dict[str, str] = {
     "sequence_gap": "an earlier delivery is missing; ask the supplier for the number named here",
     "pseudonym_missing": "persons and recipient pseudonyms do not match one to one; run the recipient step again",
     "rows_lost": "a row is missing or counted twice between delivery and linkage; nothing was written",
-    "mixed_domains": "link files carry different pseudonymisation domains or epochs; convert them again under one key",
+    "mixed_domains": "pseudonyms of two domains or epochs would meet, or lack a label; convert again under one key",
     "row_count_mismatch": "rows in and rows out differ; nothing was released",
     "key_missing": "there is no such key in this folder; see `koppel keys list`",
     "key_open": "the key file or its folder can be read by others; set 0400 on the file and 0700 on the folder",

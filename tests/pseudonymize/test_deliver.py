@@ -12,6 +12,7 @@ import pytest
 
 from pseudonymize import prf, seal
 from pseudonymize.deliver import check
+from pseudonymize.domain import Domain
 from pseudonymize.identify import Rules
 from pseudonymize.parties import SupplierKeys
 from pseudonymize.report import DeliveryReport, column_of, sentence
@@ -161,7 +162,9 @@ def test_record_keys_pair_within_a_register_and_dropped_columns_are_gone(world) 
     out, _ = world.deliver(world.extract("a.csv", INJUS_HEAD, rows))
     payload = opened(out / "payload.age", world.linker.identity())
     assert {"melding_id", "inrichting_code", "bsn", "skn", "skn_soort"}.isdisjoint(payload.column_names)
-    assert payload.schema.field("detentie_id").type == pa.binary(16)
+    assert payload.schema.field("detentie_id").type == Domain(
+        "v1", "koppelpunt-demo", "record:injus.detentie_id", "run-1"
+    ).type(16)
     assert len(set(payload["detentie_id"].to_pylist())) == 3
     key = world.supplier("justid").record.secret
     expected = prf.record(key, "koppelpunt-demo", "run-1", "injus.detentie_id").one(b"D7")[:16]
