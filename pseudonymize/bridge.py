@@ -7,7 +7,6 @@ certificate and the file erased. Its statement is signed: domains, rows, hash an
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,7 +84,7 @@ def _table(path: Path) -> pa.Table:
 
 def _pairs(old: pa.Table, new: pa.Table) -> tuple[tuple[Domain, Domain], pa.Table]:
     """Distinct (old, new) pseudonyms over every labelled column."""
-    columns = _labelled(old.schema)
+    columns = domain.labelled(old.schema)
     same = [name for name in old.column_names if name not in columns]
     if old.column_names != new.column_names or old.num_rows != new.num_rows or not columns:
         raise ConfigError("bridge_mismatch")
@@ -97,22 +96,12 @@ def _pairs(old: pa.Table, new: pa.Table) -> tuple[tuple[Domain, Domain], pa.Tabl
     domains = found.pop()
     one, other = domains
     if (one.scheme, one.project, one.name) != (other.scheme, other.project, other.name) or one.epoch == other.epoch:
-        raise ConfigError("wrong_domain", found=other.label, expected=one.label)
+        raise ConfigError("wrong_domain", expected=one.told, found=other.told)
     parts = [_part(old[name], new[name]) for name in columns]
     pairs = pa.concat_tables(parts).group_by(["old", "new"]).aggregate([])
     if any(pc.count_distinct(pairs[name]).as_py() != pairs.num_rows for name in ("old", "new")):
         raise ConfigError("bridge_mismatch")
     return domains, pairs
-
-
-def _labelled(schema: pa.Schema) -> list[str]:
-    """Columns that carry a domain."""
-    found = []
-    for name in schema.names:
-        with contextlib.suppress(ConfigError):
-            domain.of_field(schema, name)
-            found.append(name)
-    return found
 
 
 def _part(old: pa.ChunkedArray, new: pa.ChunkedArray) -> pa.Table:
@@ -123,18 +112,11 @@ def _part(old: pa.ChunkedArray, new: pa.ChunkedArray) -> pa.Table:
 
 
 def _bytes(values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """A column of pseudonyms as plain bytes, whatever carries its label."""
-    if isinstance(values.type, pa.ExtensionType):
-        values = pa.chunked_array([chunk.storage for chunk in values.chunks], values.type.storage_type)
-    return values.cast(pa.binary(PSEUDONYM))
-
-
-def _as(field: pa.Field, values: pa.ChunkedArray) -> pa.ChunkedArray:
-    """Plain bytes as a column of this field."""
-    if not isinstance(field.type, pa.ExtensionType):
-        return values.cast(field.type)
-    chunks = [pa.ExtensionArray.from_storage(field.type, chunk) for chunk in values.chunks]
-    return pa.chunked_array(chunks, field.type)
+    """A column of pseudonyms as plain bytes of one width. DeliveryError bad_schema when it is none."""
+    try:
+        return domain.storage(values).cast(pa.binary(PSEUDONYM))
+    except pa.ArrowException:
+        raise DeliveryError("bad_schema", column="pseudonym") from None
 
 
 def read(folder: Path, converter: ConverterKeys) -> Bridge:
@@ -162,7 +144,7 @@ def use(folder: Path, source: Path, converter: ConverterKeys, out: Path) -> dict
             expire(folder, converter)
         raise KeyUnavailable("bridge_expired", id=found.id)
     table = _table(source)
-    columns = _labelled(table.schema)
+    columns = domain.labelled(table.schema)
     if len(columns) != 1:
         raise ConfigError("wrong_domain", found=f"{len(columns)} labelled columns")
     domain.require(table.schema, columns[0], found.old)
@@ -170,7 +152,7 @@ def use(folder: Path, source: Path, converter: ConverterKeys, out: Path) -> dict
     place = pc.index_in(_bytes(table[columns[0]]), value_set=pairs["old"], skip_nulls=True)
     hit = table.filter(place.is_valid())
     field, position = found.new.field(columns[0], PSEUDONYM), table.schema.get_field_index(columns[0])
-    made = _as(field, pairs["new"].take(place.drop_null()))
+    made = pairs["new"].take(place.drop_null()).cast(field.type)
     target = table.schema.set(position, field).remove_metadata()
     with parquet.writing(out) as writer:
         writer.start(target, [columns[0]])

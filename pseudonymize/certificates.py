@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from pseudonymize import statement
+from pseudonymize.prf import told
 from pseudonymize.statement import Statement
 from schemas.errors import KeyUnavailable
 
@@ -41,7 +42,7 @@ def require_alive(folder: Path, check: str, kind: str, epoch: str) -> None:
     """KeyUnavailable key_destroyed when a key of this key-check tag was destroyed (and not restored since)."""
     for _, found in destroyed(folder):
         if found["check"] == check:
-            raise KeyUnavailable("key_destroyed", kind=kind, epoch=epoch, id=found["id"])
+            raise KeyUnavailable("key_destroyed", kind=kind, epoch=told(epoch), id=found["id"])
 
 
 def require_not_destroyed(folder: Path, kind: str, stem: str) -> None:
@@ -50,7 +51,7 @@ def require_not_destroyed(folder: Path, kind: str, stem: str) -> None:
     for _, found in destroyed(folder):
         same = found["epoch"] == epoch if epoch else found["file"] == name
         if found["kind"] == kind and found["file"].partition("@")[0] == name and same:
-            raise KeyUnavailable("key_destroyed", kind=kind, epoch=found["epoch"], id=found["id"])
+            raise KeyUnavailable("key_destroyed", kind=kind, epoch=told(found["epoch"]), id=found["id"])
 
 
 def destroyed(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:

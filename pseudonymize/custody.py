@@ -20,7 +20,7 @@ from shamir_mnemonic import MnemonicError, combine_mnemonics, generate_mnemonics
 from pseudonymize import certificates, clock, keys, statement
 from pseudonymize.certificates import CLOSURE, RESTORATION
 from pseudonymize.keys import Key, KeyFile, Kind
-from pseudonymize.prf import label
+from pseudonymize.prf import label, told
 from pseudonymize.private import erase, own_folder, read_private, replace_private, write_private
 from pseudonymize.secret import Secret
 from schemas.errors import ConfigError, KeyUnavailable
@@ -143,7 +143,7 @@ def _checked(one: dict[str, Any]) -> None:
     try:
         Share.from_mnemonic(one["words"])
     except MnemonicError:
-        raise KeyUnavailable("bad_share", custodian=one["custodian"]) from None
+        raise KeyUnavailable("bad_share", custodian=told(one["custodian"])) from None
 
 
 def _agreed(words: list[str], threshold: int) -> Secret:
@@ -178,9 +178,9 @@ def restore(folder: Path, files: list[Path]) -> tuple[KeyFile, str]:
         raise ConfigError("key_exists", kind=key.kind)
     ended = [content for _, content in certificates.destroyed(folder) if content["check"] == key.tag]
     if any(found["set"] not in {one["set"] for one in content["outstanding"]} for content in ended):
-        raise KeyUnavailable("key_destroyed", kind=key.kind, epoch=key.epoch)
+        raise KeyUnavailable("key_destroyed", kind=key.kind, epoch=told(key.epoch))
     if ended and is_closed(_entry(folder, found["set"])):
-        raise KeyUnavailable("key_destroyed", kind=key.kind, epoch=key.epoch)
+        raise KeyUnavailable("key_destroyed", kind=key.kind, epoch=told(key.epoch))
     for content in ended:
         _state(folder, "restored", content, found["set"])
     return keys.save(place, key), found["set"]

@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from pseudonymize import keys, relay, rotate, seal, signing, statement, store
 from pseudonymize.keys import Key, KeyFile
 from pseudonymize.parties import age_pair
-from pseudonymize.prf import encode, label
+from pseudonymize.prf import encode, label, told
 from pseudonymize.private import read_private, replace_private
 from pseudonymize.relay import Roster
 from pseudonymize.secret import Secret
@@ -131,7 +131,7 @@ def combine(folder: Path, out: Path, until: dt.date | None = None) -> KeyFile:
             parts[name] = _opened(out, roster, name, sign.owner, identity)
         made = relay.commitment(roster.fingerprint, name, parts[name].reveal())
         if made != seen[name].content["commitment"]:
-            raise ConfigError("ceremony_cheat", party=name)
+            raise ConfigError("ceremony_cheat", party=told(name))
     key = Key(keys.new_id(), "pre", roster.project, roster.epoch, OWNER, derive(roster, relay.digest(seen), parts))
     found = _install(folder, key, until)
     content = {
@@ -160,13 +160,13 @@ def _opened(out: Path, roster: Roster, name: str, own: str, identity: Secret) ->
         text = pyrage.decrypt(path.read_bytes(), [pyrage.x25519.Identity.from_str(identity.reveal().decode("ascii"))])
         found = statement.parse(text, _FIELDS)
         found.require_signed(roster.sign[name])
-        told = (found.signer, found.content["format"], found.content["roster"], found.content["to"])
-        sound = told == (name, CONTRIBUTION, roster.fingerprint, own)
+        said = (found.signer, found.content["format"], found.content["roster"], found.content["to"])
+        sound = said == (name, CONTRIBUTION, roster.fingerprint, own)
         value = bytes.fromhex(found.content["contribution"])
     except (ConfigError, DeliveryError, pyrage.DecryptError, ValueError):
-        raise ConfigError("ceremony_damaged", party=name) from None
+        raise ConfigError("ceremony_damaged", party=told(name)) from None
     if not sound or len(value) != keys.KEY_BYTES:
-        raise ConfigError("ceremony_damaged", party=name)
+        raise ConfigError("ceremony_damaged", party=told(name))
     return Secret(value)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from pseudonymize import certificates, clock
-from pseudonymize.prf import check_tag, label
+from pseudonymize.prf import check_tag, label, told
 from pseudonymize.private import read_private, replace_private, write_private
 from pseudonymize.secret import Secret
 from pseudonymize.store import Held, Store
@@ -110,7 +110,7 @@ class KeyFile:
         certificates.require_alive(folder, self.check, self.kind, self.epoch)
         last = self.last_day()
         if last is not None and clock.today() > last:
-            raise KeyUnavailable("overlap_over", kind=self.kind, epoch=self.epoch)
+            raise KeyUnavailable("overlap_over", kind=self.kind, epoch=told(self.epoch))
         store = Store.of(folder)
         secret = store.holding(self.held).open(self.held)
         key = Key(self.id, self.kind, self.project, self.epoch, self.owner, secret)

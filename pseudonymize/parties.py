@@ -10,7 +10,7 @@ import pyrage
 
 from pseudonymize import certificates, keys, store
 from pseudonymize.keys import Key, Kind
-from pseudonymize.prf import label
+from pseudonymize.prf import label, told
 from pseudonymize.private import MAX_FILE, read_private, write_private
 from pseudonymize.secret import Secret
 from schemas.errors import ConfigError, KeyUnavailable
@@ -152,7 +152,7 @@ def in_epoch(folder: Path, name: str, kind: Kind, epoch: str | None) -> Key:
         raise
     if found.epoch != epoch:
         certificates.require_not_destroyed(folder, kind, aside.stem)
-        raise KeyUnavailable("key_missing", kind=kind, epoch=epoch)
+        raise KeyUnavailable("key_missing", kind=kind, epoch=told(epoch))
     return found
 
 

@@ -24,6 +24,7 @@ SCHEME = "v1"
 PSEUDONYM = 32  # bytes; never truncated between the stages
 RECORD_KEY = 16  # bytes; 1.2e-23 expected collisions over the BSN space (pseudonymisation.md section 5)
 _LABEL = re.compile(r"[a-z0-9-]{1,64}")
+_LONG = re.compile(r"\d{8,}")
 _RECORD_LABEL = re.compile(r"[a-z0-9_]{1,64}\.[a-z0-9_]{1,64}")
 
 
@@ -37,6 +38,11 @@ def label(text: str) -> bytes:
     if not _LABEL.fullmatch(text):
         raise ConfigError("bad_label")
     return text.encode("ascii")
+
+
+def told(text: str) -> str:
+    """A name as an error may tell it: an epoch such as 20260101 must not look like a number of a person."""
+    return _LONG.sub("+", text)[:160]
 
 
 class Prf:

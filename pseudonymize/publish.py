@@ -10,6 +10,7 @@ import pyrage
 from pseudonymize import certificates, keys, relay, signing, statement
 from pseudonymize.keys import KeyFile
 from pseudonymize.parties import ANY, PublicKeys, age_identity
+from pseudonymize.prf import told
 from pseudonymize.relay import Roster
 from pseudonymize.statement import Statement
 from schemas.errors import ConfigError
@@ -77,7 +78,7 @@ def verify_certificate(path: Path, public: Path) -> dict[str, Any]:
     found, known = _any(path), PublicKeys.load(public)
     signer = {**known.suppliers, **known.certifiers}.get(found.signer)
     if signer is None:
-        raise ConfigError("bad_statement", party=found.signer)
+        raise ConfigError("bad_statement", party=told(found.signer))
     found.require_signed(signer)
     return {"signer": found.signer, **found.content}
 

@@ -17,7 +17,7 @@ from typing import Any
 import pyrage
 
 from pseudonymize import statement
-from pseudonymize.prf import label
+from pseudonymize.prf import encode, label, told
 from pseudonymize.statement import Statement
 from schemas.errors import ConfigError
 
@@ -138,8 +138,6 @@ def write(path: Path, text: bytes) -> None:
 
 def commitment(roster: str, name: str, contribution: bytes) -> str:
     """Binding and, because a contribution is 32 random bytes, hiding: SHA-256 over length-prefixed fields."""
-    from pseudonymize.prf import encode  # noqa: PLC0415
-
     fields = (b"koppelpunt/commit/v1", roster.encode("ascii"), name.encode("ascii"), contribution)
     return hashlib.sha256(encode(*fields)).hexdigest()
 
@@ -148,21 +146,21 @@ def _signed(relay: Path, roster: Roster, stage: str, name: str, kind: tuple[str,
     """One party's statement of a stage. ConfigError ceremony_incomplete, bad_statement: both name the party."""
     path = relay / f"{stage}-{name}.json"
     if not path.is_file():
-        raise ConfigError("ceremony_incomplete", party=name, stage=stage)
+        raise ConfigError("ceremony_incomplete", party=told(name), stage=stage)
     try:
         found = statement.read(path, kind[1])
     except ConfigError:
-        raise ConfigError("bad_statement", party=name) from None
+        raise ConfigError("bad_statement", party=told(name)) from None
     _require_format(found, kind[0])
     if found.signer != name or found.content["roster"] != roster.fingerprint:
-        raise ConfigError("bad_statement", party=name)
+        raise ConfigError("bad_statement", party=told(name))
     found.require_signed(roster.sign[name])
     return found
 
 
 def _require_format(found: Statement, expected: str) -> None:
     if found.content["format"] != expected:
-        raise ConfigError("bad_statement", party=found.signer)
+        raise ConfigError("bad_statement", party=told(found.signer))
 
 
 def commits(relay: Path, roster: Roster) -> dict[str, Statement]:
@@ -185,25 +183,25 @@ def sealed(relay: Path, roster: Roster, seen: dict[str, Statement]) -> dict[str,
     for name, one in found.items():
         _require_seen_alike(roster, name, one.content["commitments"], seen)
         if set(one.content["files"]) != set(roster.names) - {name}:
-            raise ConfigError("bad_statement", party=name)
+            raise ConfigError("bad_statement", party=told(name))
         for other, expected in one.content["files"].items():
             if file_hash(relay / f"share-{name}.{other}.age") != expected:
-                raise ConfigError("ceremony_damaged", party=name)
+                raise ConfigError("ceremony_damaged", party=told(name))
     return found
 
 
-def _require_seen_alike(roster: Roster, name: str, told: dict[str, Any], seen: dict[str, Statement]) -> None:
+def _require_seen_alike(roster: Roster, name: str, said: dict[str, Any], seen: dict[str, Statement]) -> None:
     """Two different commitments, both with one party's signature, prove that it cheats; else the teller does."""
     for other in roster.names:
-        mine, theirs = seen[other], told.get(other)
+        mine, theirs = seen[other], said.get(other)
         if theirs == {"commitment": mine.content["commitment"], "signature": mine.signature}:
             continue
         try:
             content = {**mine.content, "commitment": theirs["commitment"]}  # type: ignore[index]
             Statement(content, other, theirs["signature"]).require_signed(roster.sign[other])  # type: ignore[index]
         except (ConfigError, KeyError, TypeError):
-            raise ConfigError("bad_statement", party=name) from None
-        raise ConfigError("ceremony_split", party=other)
+            raise ConfigError("bad_statement", party=told(name)) from None
+        raise ConfigError("ceremony_split", party=told(other))
 
 
 def file_hash(path: Path) -> str:
@@ -224,12 +222,12 @@ def verify(relay: Path) -> dict[str, Any]:
     for name in roster.names:
         card = _card(relay / f"card-{name}.json", roster.project, roster.epoch)
         if (card["sign"], card["age"]) != (roster.sign[name], roster.age[name]):
-            raise ConfigError("bad_statement", party=name)
+            raise ConfigError("bad_statement", party=told(name))
     seen = commits(relay, roster)
     sealed(relay, roster, seen)
     tags = {name: _signed(relay, roster, "tag", name, (TAG, TAG_FIELDS)) for name in roster.names}
     if wrong := [name for name, one in tags.items() if one.content["commitments"] != digest(seen)]:
-        raise ConfigError("bad_statement", party=wrong[0])
+        raise ConfigError("bad_statement", party=told(wrong[0]))
     check = _one_tag({name: str(one.content["check"]) for name, one in tags.items()})
     return {
         "project": roster.project,
@@ -247,7 +245,7 @@ def _one_tag(tags: dict[str, str]) -> str:
     if not rest:
         return first
     tied = rest[0][1] == most
-    raise ConfigError("ceremony_tag", party=",".join(name for name, tag in tags.items() if tied or tag != first))
+    raise ConfigError("ceremony_tag", party=told(",".join(name for name, tag in tags.items() if tied or tag != first)))
 
 
 def _transcript(relay: Path, roster: Roster, check: str) -> str:

@@ -11,7 +11,7 @@ from pseudonymize.certificates import DESTRUCTION
 from pseudonymize.custody import Custodian
 from pseudonymize.keys import Key, KeyFile, Kind
 from pseudonymize.parties import stem
-from pseudonymize.prf import label
+from pseudonymize.prf import label, told
 from pseudonymize.private import erase, own_folder, write_private
 from pseudonymize.store import Store
 from schemas.errors import ConfigError, KeyUnavailable
@@ -105,7 +105,7 @@ def _require_new_epoch(folder: Path, kind: str, owner: str, project: str, epoch:
     label(epoch)
     used = {(row["kind"], row["owner"], row["project"], row["epoch"]) for row in listing(folder)}
     if (kind, owner, project, epoch) in used:
-        raise ConfigError("epoch_used", kind=kind, epoch=epoch)
+        raise ConfigError("epoch_used", kind=kind, epoch=told(epoch))
 
 
 def destroy(folder: Path, kind: Kind, owner: str, epoch: str, reason: str) -> tuple[Path, dict[str, Any]]:
@@ -140,7 +140,7 @@ def file_of(folder: Path, kind: Kind, owner: str, epoch: str) -> Path:
         if place.exists() and KeyFile.read(place, kind).epoch == epoch:
             return place
     certificates.require_not_destroyed(folder, kind, f"{name}@{epoch}")
-    raise KeyUnavailable("key_missing", kind=kind, epoch=epoch)
+    raise KeyUnavailable("key_missing", kind=kind, epoch=told(epoch))
 
 
 def _pending(folder: Path, kind: str, owner: str, epoch: str) -> Path | None:

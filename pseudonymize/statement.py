@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from pseudonymize import signing
-from pseudonymize.prf import label
+from pseudonymize.prf import label, told
 from pseudonymize.secret import Secret
 from schemas.errors import ConfigError, DeliveryError
 
@@ -37,7 +37,7 @@ class Statement:
         try:
             signing.verify(public, bytes.fromhex(self.signature), _message(self.content, self.signer))
         except (DeliveryError, ValueError):
-            raise ConfigError("bad_statement", party=self.signer) from None
+            raise ConfigError("bad_statement", party=told(self.signer)) from None
 
 
 def canonical(content: object) -> bytes:

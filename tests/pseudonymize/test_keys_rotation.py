@@ -116,6 +116,17 @@ def test_an_overlap_ends_within_a_year_and_not_in_the_past(world, days: int) -> 
     assert states(folder, "link") == {"epoch-1": "in use"}
 
 
+def test_an_epoch_named_after_a_day_fits_in_an_error(world) -> None:
+    """Eight digits could be a BSN, so an error shows them as a plus."""
+    folder = folder_of(world)
+    rotate.rotate(folder, "link", "converter", "20260101", MONTH)
+    with pytest.raises(ConfigError, match=r"epoch_used \(kind=link, epoch=\+\)"):
+        rotate.rotate(folder, "link", "converter", "20260101", MONTH)
+    rotate.destroy(folder, "link", "converter", "20260101", "rotation")
+    with pytest.raises(KeyUnavailable, match=r"key_destroyed \(kind=link, epoch=\+"):
+        world.converter.link()
+
+
 def test_rotation_refuses_a_used_epoch_a_missing_key_and_k_s(world) -> None:
     folder = folder_of(world)
     with pytest.raises(ConfigError, match="epoch_used"):
