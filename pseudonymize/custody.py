@@ -7,7 +7,6 @@ its key-check tag matches. A set is closed, and can rebuild nothing, once fewer 
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -149,14 +148,12 @@ def _checked(one: dict[str, Any]) -> None:
 def _agreed(words: list[str], threshold: int) -> Secret:
     """Combine every share at least once: a share of another set, or beyond k, may not go unseen."""
     made = []
-    for start in itertools.count(step=threshold):
+    for start in range(0, len(words), threshold):
         some = [words[(start + place) % len(words)] for place in range(threshold)]
         try:
             made.append(Secret(combine_mnemonics(some)))
         except MnemonicError:
             raise KeyUnavailable("mixed_shares") from None
-        if start + threshold >= len(words):
-            break
     if any(one != made[0] for one in made):
         raise KeyUnavailable("mixed_shares")
     return made[0]

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from schemas.errors import ConfigError, KeyUnavailable
+
 Answer = dict[str, Any]
 Verb = Callable[[argparse.Namespace], Answer]
 
@@ -35,6 +37,8 @@ def _create(given: argparse.Namespace) -> Answer:
         return {"kind": kind, "recipient": parties.new_age_identity(given.keys)}
     if given.custodians is None:
         return _file(rotate.create(given.keys, kind, given.project, given.epoch, given.owner))
+    if given.out is None:
+        raise ConfigError("bad_call")
     holders = custody.custodians(given.custodians)
     names = (given.project, given.epoch, given.owner)
     made, entry = rotate.create_shared(given.keys, kind, *names, given.threshold or 0, holders, given.out)
@@ -78,10 +82,17 @@ def _told(entry: Answer) -> Answer:
     return {name: entry[name] for name in ("set", "kind", "epoch", "check", "threshold", "custodians", "returned")}
 
 
+def _share_files(folder: Path) -> list[Path]:
+    """The files of a folder of shares. KeyUnavailable bad_share when there is no such folder."""
+    if not folder.is_dir():
+        raise KeyUnavailable("bad_share")
+    return sorted(folder.iterdir())
+
+
 def _restore(given: argparse.Namespace) -> Answer:
     from pseudonymize import custody  # noqa: PLC0415
 
-    files = sorted(given.shares.iterdir())
+    files = _share_files(given.shares)
     if given.drill:
         key = custody.combine(files)
         return {"kind": key.kind, "epoch": key.epoch, "check": key.tag, "shares": len(files)}
@@ -92,7 +103,7 @@ def _restore(given: argparse.Namespace) -> Answer:
 def _returned(given: argparse.Namespace) -> Answer:
     from pseudonymize import custody  # noqa: PLC0415
 
-    files = sorted(given.shares.iterdir()) if given.shares else []
+    files = _share_files(given.shares) if given.shares else []
     attested = [name for name in (given.attested or "").split(",") if name]
     entry = custody.returned(given.keys, given.set, files, attested)
     return {**_told(entry), "closed": custody.is_closed(entry)}

@@ -143,6 +143,18 @@ def test_a_wrong_share_beyond_k_is_not_overlooked(drill: Drill, tmp_path: Path) 
     assert custody.combine(drill.files("anna", "bram", "cleo", "ella")).tag == drill.made.check
 
 
+def test_two_sets_that_happen_to_share_an_identifier_are_told_apart(drill: Drill, monkeypatch) -> None:
+    """SLIP-39 identifiers have 15 bits: two sets of one key in 32,768 look like one until they are combined."""
+    from shamir_mnemonic import shamir
+
+    monkeypatch.setattr(shamir, "_random_identifier", lambda: 7)
+    first, second = (shamir.generate_mnemonics(1, [(2, 4)], store.random().reveal())[0] for _ in range(2))
+    for name, words in zip(NAMES[:4], (*first[:2], *second[2:]), strict=True):
+        drill.change(name, words=words, threshold=2, shares=4)
+    with pytest.raises(KeyUnavailable, match="mixed_shares"):
+        custody.combine(drill.files(*NAMES[:4]))
+
+
 def test_another_key_under_the_right_label_is_refused_by_its_tag(drill: Drill, tmp_path: Path) -> None:
     other = Drill(tmp_path / "other")
     for name in NAMES:
