@@ -54,7 +54,12 @@ def create_shared(  # noqa: PLR0917 - as `create`, and the backup
 
 
 def listing(folder: Path) -> list[dict[str, Any]]:
-    """Every key of a party: what it is for, its id and key-check tag, and its state. No key is opened."""
+    """Every key of a party: what it is for, its id and key-check tag, and its state. No key is opened.
+
+    KeyUnavailable store_missing for a folder that is no party's.
+    """
+    if not (folder / store.FILE).exists():
+        raise KeyUnavailable("store_missing")
     found = [_row(KeyFile.read(path)) for path in sorted(folder.glob("*.key"))]
     gone = [
         {

@@ -12,6 +12,8 @@ from rich.table import Table
 
 from flows import rooms
 
+WIDE = 160  # columns, where the output is no terminal
+FIRST = ("kind", "owner", "project", "epoch", "check", "state", "until", "id", "store")
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
 
 
@@ -30,7 +32,8 @@ def show(answer: dict[str, Any], as_json: bool, title: str) -> None:
         sys.stdout.write(json.dumps(answer, sort_keys=True) + "\n")
         return
     rows = next(iter(answer.values())) if len(answer) == 1 else None
-    Console(highlight=False, soft_wrap=True).print(_rows(rows, title) if _many(rows) else _facts(answer, title))
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
+    console.print(_rows(rows, title) if _many(rows) else _facts(answer, title))
 
 
 def _many(rows: object) -> bool:
@@ -38,11 +41,13 @@ def _many(rows: object) -> bool:
 
 
 def _rows(rows: Any, title: str) -> Table:
+    names = [name for name in FIRST if rows and name in rows[0]]
+    names += [name for name in (rows[0] if rows else ("none",)) if name not in names]
     table = Table(title=title, title_justify="left", box=None)
-    for name in rows[0] if rows else ("empty",):
+    for name in names:
         table.add_column(name, no_wrap=True)
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
+        table.add_row(*(str(row[name]) for name in names))
     return table
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -198,7 +197,8 @@ def test_a_wrong_call_repeats_nothing(room: Room, monkeypatch, verb: str, option
     assert PLANTED not in room.said
 
 
-def test_listing_an_empty_folder(room: Room) -> None:
-    assert room.ok("keys-list", keys=room.home) == {"keys": []}
-    shutil.rmtree(room.home)
-    assert room.ok("keys-list", keys=room.home) == {"keys": []}
+def test_listing_a_folder_without_keys_and_one_that_is_no_partys(room: Room) -> None:
+    room.ok("keys-store", keys=room.home / "p", kek="../kek")
+    assert room.ok("keys-list", keys=room.home / "p") == {"keys": []}
+    for folder in (room.home, room.home / "elsewhere"):
+        assert room.refused("keys-list", keys=folder) == "12 store_missing"
