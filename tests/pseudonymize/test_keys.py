@@ -31,7 +31,9 @@ def test_each_party_has_its_own_folder_and_no_other_key(world) -> None:
         "converter/link.key",
         "converter/recipient-gemeente.key",
         "converter/recipient-onderzoek.key",
+        "gate/sign.key",
         "linker/age.key",
+        "public/gate.pem",
         "public/public.json",
     }
 
