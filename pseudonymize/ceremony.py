@@ -20,7 +20,7 @@ from schemas.errors import ConfigError
 def create_demo_keys(
     home: Path, suppliers: list[str], recipients: list[str], project: str, epoch: str, *, pre_epoch: str = ""
 ) -> PublicKeys:
-    """Write suppliers/NAME/, converter/, linker/ and public/ under `home`; returns what is public.
+    """Write suppliers/NAME/, converter/, linker/, audit/ and public/ under `home`; returns what is public.
 
     `epoch` is that of the TTP's keys, `pre_epoch` that of the sources' (the same when left out). ConfigError
     output_exists when `home` is not empty, bad_label for a wrong name.
@@ -38,6 +38,7 @@ def create_demo_keys(
         made = _new("link" if kind == "link" else "recipient", project, epoch, owner)
         keys.save(home / "converter" / ("link.key" if kind == "link" else f"recipient-{owner}.key"), made)
         checks[kind if kind == "link" else f"recipient-{owner}"] = made.tag
+    keys.save(home / "audit" / "audit.key", audit := _new("audit", project, epoch, "ttp"))
     public = PublicKeys(
         project=project,
         epoch=epoch,
@@ -45,6 +46,7 @@ def create_demo_keys(
         linker=new_age_identity(home / "linker"),
         suppliers=signers,
         checks=checks,
+        audit=signing.public_half(audit.secret),
     )
     public.save(home / "public")
     return public

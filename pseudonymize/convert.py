@@ -1,6 +1,6 @@
 """Domain conversion: the only functions that see two domains. No payload, no database, no identifier.
 
-pre -> link under K_T, for as many rows as the signed manifest declares (the quota) and not one more;
+pre -> link under K_T, for as many rows and persons as the signed manifest declares (the quota) and not one more;
 link -> recipient under that recipient's K_R. HMAC goes forward only.
 """
 
@@ -20,6 +20,7 @@ from pseudonymize.identify import COLUMNS
 from pseudonymize.keys import Key
 from pseudonymize.manifest import Manifest
 from pseudonymize.parties import ConverterKeys
+from pseudonymize.population import Converted
 from pseudonymize.split import RowSet, identity_schema
 from schemas.errors import ConfigError, DeliveryError
 
@@ -47,18 +48,22 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
     key = keys.link()
     stage = prf.link(key.secret, key.project, key.epoch)
     schema = identity_schema(Domain(prf.SCHEME, key.project, "link", key.epoch))
-    rows = RowSet()
+    rows, persons = RowSet(), Converted()
     with parquet.writing(out) as writer, seal.opened(source, keys.identity()) as reader:
         _require_identity(reader.schema, manifest, key)
         writer.start(schema, schema.names)
         for batch in reader:
             rows.add(batch["row_id"])
             require_quota(rows.rows, manifest)
-            converted = [pseudonyms(stage, domain.storage(batch[name])) for name in COLUMNS]
+            given = {name: domain.storage(batch[name]) for name in COLUMNS}
+            for name in COLUMNS:
+                persons.add(name, given[name])
+            converted = [pseudonyms(stage, given[name]) for name in COLUMNS]
             writer.write(pa.table([batch["row_id"], *converted], schema=schema))
             if progress is not None:
                 progress("omzetten", rows.rows, manifest.rows.accepted)
         require_all(rows, manifest)
+        persons.require_declared(manifest.identifiers.distinct)
     return rows
 
 

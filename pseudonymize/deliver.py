@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from pseudonymize import manifest as manifests
 from pseudonymize import prf, seal, signing
+from pseudonymize.audit import Head
 from pseudonymize.identify import Rules
 from pseudonymize.intake import Batch, Progress, accepted
 from pseudonymize.manifest import Manifest
@@ -60,12 +61,14 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
     sequence: int,
     period: tuple[dt.date, dt.date],
     coverage: dict[str, Any] | None = None,
+    seen: Head | None = None,
     progress: Progress | None = None,
     limit: int = LIMIT,
     temporary: Path | None = None,
 ) -> DeliveryReport:
     """Make the delivery folder `out`: manifest.json, manifest.sig, identity.age, payload.age. All or nothing.
 
+    `seen` is the head of the TTP's audit log in your last receipt: the manifest countersigns it.
     The list of rows to look at becomes `quarantaine-<out>.csv` beside it. Raises ConfigError
     (agreement_mismatch, agreement_expired, wrong_domain, output_exists), KeyUnavailable key_check and what
     `check` raises.
@@ -88,7 +91,8 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
             hashes = {"identity": _seal(part / "identity.age", public.converter, identity, report, progress)}
             if payload_columns(register, agreement):
                 hashes["payload"] = _seal(part / "payload.age", public.linker, payload, report, progress)
-        described = _describe(agreement, keys, report, period=period, hashes=hashes, total=total, coverage=coverage)
+        also = {"coverage": coverage, "seen": None if seen is None else {"n": seen.n, "hash": seen.hash}}
+        described = _describe(agreement, keys, report, period=period, hashes=hashes, total=total, also=also)
         report.manifest_sha256 = _sign(part, described, keys)
     report.delivery = out
     return report
@@ -166,7 +170,7 @@ def _describe(
     period: tuple[dt.date, dt.date],
     hashes: dict[str, str],
     total: str,
-    coverage: dict[str, Any] | None,
+    also: dict[str, Any],
 ) -> Manifest:
     counts = report.as_dict()
     content = {
@@ -184,7 +188,7 @@ def _describe(
         "row_set": total,
         "hashes": hashes,
         "key_check": keys.pre.tag,
-        "coverage": coverage,
+        **also,
     }
     return manifests.build(content)
 

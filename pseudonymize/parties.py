@@ -15,7 +15,7 @@ from pseudonymize.secret import Secret
 from schemas.errors import ConfigError, KeyUnavailable
 
 PUBLIC_FORMAT = "koppelpunt/public/1"
-_PUBLIC_FIELDS = frozenset({"format", "project", "epoch", "converter", "linker", "suppliers", "checks"})
+_PUBLIC_FIELDS = frozenset({"format", "project", "epoch", "converter", "linker", "suppliers", "checks", "audit"})
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,7 @@ class PublicKeys:
     linker: str
     suppliers: dict[str, str]
     checks: dict[str, str]
+    audit: str = ""  # public half of the key that signs audit log, receipts and certificates
 
     @classmethod
     def load(cls, folder: Path) -> PublicKeys:
