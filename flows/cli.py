@@ -257,9 +257,10 @@ def keys_init(
 
 def reference() -> str:
     """Every command and option as Markdown: docs/cli.md, which a test keeps current."""
-    return "<!-- Made by `koppel codebook --write docs`; do not edit. -->\n" + app.generate_docs(
-        output_format="markdown"
-    )
+    text = app.generate_docs(output_format="markdown")
+    # cyclopts leaves the usage of the root out while the app is running, and puts it in otherwise.
+    text = text.replace("```console\nkoppel COMMAND\n```\n\n", "", 1)
+    return "<!-- Made by `koppel codebook --write docs`; do not edit. -->\n" + text
 
 
 def main() -> None:

@@ -32,7 +32,7 @@ def test_the_reference_page_is_current() -> None:
 
 
 @pytest.mark.parametrize(
-    "verb", ["demo", "run", "check", "deliver", "codebook", "synthetic make", "synthetic report", "keys init"]
+    "verb", ["demo", "run", "check", "deliver", "codebook", "synthetic make", "synthetic report", "keys init", "retain"]
 )
 def test_every_verb_explains_each_option(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:

@@ -27,6 +27,7 @@ def test_each_party_has_its_own_folder_and_no_other_key(world) -> None:
     suppliers = {name for name in names if name.startswith("suppliers/")}
     assert {Path(name).name for name in suppliers} == {"pre.key", "record.key", "sign.key"}
     assert names - suppliers == {
+        "audit/audit.key",
         "converter/age.key",
         "converter/link.key",
         "converter/recipient-gemeente.key",
