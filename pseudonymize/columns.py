@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pseudonymize import bsn
-from pseudonymize.prf import PSEUDONYM, Prf
+from pseudonymize.modes import Stage
+from pseudonymize.prf import PSEUDONYM
 from schemas.distinct import flat
 
 Bytes = npt.NDArray[np.uint8]
@@ -110,7 +111,7 @@ def canonical_opaque(text: pa.Array | pa.ChunkedArray, name: str) -> Canonical:
     )
 
 
-def pseudonyms(prf: Prf, values: pa.Array | pa.ChunkedArray, size: int = PSEUDONYM) -> pa.Array:
+def pseudonyms(prf: Stage, values: pa.Array | pa.ChunkedArray, size: int = PSEUDONYM) -> pa.Array:
     """HMAC of every value, null for null, as fixed_size_binary(size). Input text, binary or fixed size binary."""
     encoded = flat(values).dictionary_encode()
     distinct = encoded.dictionary
@@ -121,7 +122,7 @@ def pseudonyms(prf: Prf, values: pa.Array | pa.ChunkedArray, size: int = PSEUDON
     return fixed_size(made, size).take(encoded.indices)
 
 
-def _by_width(prf: Prf, distinct: pa.Array, size: int) -> bytes:
+def _by_width(prf: Stage, distinct: pa.Array, size: int) -> bytes:
     """HMACs back to back; values of one width go through the fast path together."""
     width = np.asarray(pc.binary_length(distinct))
     offsets = np.frombuffer(distinct.buffers()[1], np.int32)[distinct.offset : distinct.offset + len(distinct)]

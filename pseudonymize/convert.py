@@ -47,7 +47,7 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
     require_hash(source, manifest.hashes.identity)
     key = keys.link()
     stage = prf.link(key.secret, key.project, key.epoch)
-    schema = identity_schema(Domain(prf.SCHEME, key.project, "link", key.epoch))
+    schema = identity_schema(Domain(manifest.scheme, key.project, "link", key.epoch))
     rows = RowSet()
     with parquet.writing(out) as writer, seal.opened(source, keys.identity()) as reader:
         _require_identity(reader.schema, manifest, key)
@@ -84,7 +84,7 @@ def require_all(rows: RowSet, manifest: Manifest) -> None:
 
 
 def _require_identity(schema: pa.Schema, manifest: Manifest, key: Key) -> None:
-    expected = Domain(prf.SCHEME, manifest.project, "pre", manifest.epoch)
+    expected = Domain(manifest.scheme, manifest.project, "pre", manifest.epoch)
     if not schema.equals(identity_schema(expected)):
         raise DeliveryError("bad_schema", file="identity.age")
     for name in COLUMNS:
@@ -105,7 +105,8 @@ def to_recipient(
     schema, tables = parquet.batches(source)
     column = _link_column(schema, key)
     stage = prf.recipient(key.secret, key.project, name, key.epoch)
-    field = Domain(prf.SCHEME, key.project, f"recipient:{name}", key.epoch).field(column, prf.PSEUDONYM)
+    scheme = domain.of_field(schema, column).scheme
+    field = Domain(scheme, key.project, f"recipient:{name}", key.epoch).field(column, prf.PSEUDONYM)
     place = schema.get_field_index(column)
     target = schema.set(place, field).remove_metadata()
     rows = 0

@@ -1,8 +1,8 @@
 """The domain a pseudonym belongs to, carried as a label in the metadata of its Arrow or Parquet field.
 
-A label reads `v1/project/stage/epoch`, the stage being pre, link, record or recipient:NAME. DuckDB reads the
-column as a BLOB; because DuckDB drops field metadata, a file may also carry the label of a column as the
-file-level key `koppel.domain.COLUMN`.
+A label reads `v1/project/stage/epoch`, the stage being pre, link, record or recipient:NAME; in
+blind mode (modes.py) it begins with v1-blind or v1-hybrid. DuckDB reads the column as a BLOB; because DuckDB
+drops field metadata, a file may also carry the label of a column as the file-level key `koppel.domain.COLUMN`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from schemas.errors import ConfigError
 
 KEY = b"koppel.domain"
 _TEXT = re.compile(
-    r"(?P<scheme>v1)/(?P<project>[a-z0-9-]{1,64})/(?P<name>pre|link|record|recipient:[a-z0-9-]{1,64})/(?P<epoch>[a-z0-9-]{1,64})"
+    r"(?P<scheme>v1(?:-blind|-hybrid)?)/(?P<project>[a-z0-9-]{1,64})/(?P<name>pre|link|record|recipient:[a-z0-9-]{1,64})/(?P<epoch>[a-z0-9-]{1,64})"
 )
 
 

@@ -21,7 +21,7 @@ from schemas.errors import ConfigError, KeyUnavailable
 FORMAT = "koppelpunt/key/1"
 KEY_BYTES = 32
 MAX_FILE = 65_536
-Kind = Literal["pre", "record", "sign", "link", "recipient"]
+Kind = Literal["pre", "record", "sign", "link", "recipient", "oprf"]
 _FIELDS = frozenset({"format", "id", "kind", "project", "epoch", "owner", "check", "key"})
 
 

@@ -91,8 +91,12 @@ class Suite:
 
         `nonce` is for the published vectors; else it is random. It must never be used twice.
         """
-        factors = self.factors(public, blinded, evaluated)
-        left = combine(factors, blinded)
+        return self.prove_composite(
+            key, public, combine(self.factors(public, blinded, evaluated), blinded), nonce=nonce
+        )
+
+    def prove_composite(self, key: Secret, public: bytes, left: bytes, *, nonce: bytes | None = None) -> bytes:
+        """The last step of `prove`, on the weighted sum of the blinded elements."""
         secret = nonce or group.random_scalar()
         parts = left, group.times(key.reveal(), left), group.times_base(secret), group.times(secret, left)
         challenge = self._challenge(public, *parts)
