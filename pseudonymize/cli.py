@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Never
 
+from pseudonymize import blind_verbs
 from schemas.errors import ConfigError, Internal, KoppelError
 
 Answer = dict[str, Any]
@@ -37,7 +38,7 @@ def _check(given: argparse.Namespace) -> Answer:
 def _deliver(given: argparse.Namespace) -> Answer:
     from pseudonymize import commands  # noqa: PLC0415
 
-    return commands.deliver(
+    report = commands.deliver(
         given.source,
         given.agreement,
         given.keys,
@@ -47,7 +48,15 @@ def _deliver(given: argparse.Namespace) -> Answer:
         given.coverage,
         given.period_from,
         given.period_until,
-    ).as_dict()
+    )
+    return {**report.as_dict(), "hmac": _hmac()}
+
+
+def _hmac() -> Answer:
+    """Which code computed the pseudonyms, and if not the fast one why: pseudonymize/fast.py."""
+    from pseudonymize import fast  # noqa: PLC0415
+
+    return fast.state()
 
 
 def _verify(given: argparse.Namespace) -> Answer:
@@ -87,7 +96,7 @@ def _convert(given: argparse.Namespace) -> Answer:
     from pseudonymize.seal import file_hash  # noqa: PLC0415
 
     rows = convert(given.delivery, ConverterKeys(given.keys), given.out)
-    return {"rows": rows.rows, "row_set": rows.text, "sha256": file_hash(given.out)}
+    return {"rows": rows.rows, "row_set": rows.text, "sha256": file_hash(given.out), "hmac": _hmac()}
 
 
 def _open(given: argparse.Namespace) -> Answer:
@@ -107,7 +116,7 @@ def _recipient(given: argparse.Namespace) -> Answer:
     from pseudonymize.seal import file_hash  # noqa: PLC0415
 
     done = to_recipient(given.source, given.recipient, ConverterKeys(given.keys), given.out)
-    return {"rows": done.rows, "key_check": done.key_check, "sha256": file_hash(given.out)}
+    return {"rows": done.rows, "key_check": done.key_check, "sha256": file_hash(given.out), "hmac": _hmac()}
 
 
 def _keys(given: argparse.Namespace) -> Answer:
@@ -135,11 +144,13 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]]
     "open": (_open, ("delivery", "keys", "out", "agreement?")),
     "recipient": (_recipient, ("source", "recipient", "keys", "out")),
     "keys": (_keys, ("home", "suppliers", "recipients", "project", "epoch", "pre-epoch?")),
+    **blind_verbs.VERBS,
 }
 _KINDS: dict[str, Callable[[str], Any]] = {
     **{name: str for name in ("register", "recipient", "recipients", "suppliers", "project", "epoch", "pre-epoch")},
     **{name: int for name in ("sequence", "waiting")},
     **{name: dt.date.fromisoformat for name in ("from", "until")},
+    **blind_verbs.KINDS,
 }
 _TARGETS = {"from": "period_from", "until": "period_until"}
 
