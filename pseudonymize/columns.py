@@ -19,9 +19,7 @@ from schemas.distinct import flat
 
 Bytes = npt.NDArray[np.uint8]
 _REASONS = pa.array(bsn.REASONS, pa.string())
-_WEIGHTS = np.array(bsn.WEIGHTS, np.int32)
 _DENIED = np.array(sorted(int(number) for number in bsn.DENIED), np.int64)
-_POWERS = 10 ** np.arange(8, -1, -1, dtype=np.int64)
 _TEST_LOW = int(bsn.TEST_RANGE.ljust(9, "0"))
 _USABLE = 255
 
@@ -51,7 +49,7 @@ def canonical_bsn(text: pa.Array | pa.ChunkedArray, *, synthetic: bool) -> Canon
 def _judge(trimmed: pa.Array, synthetic: bool) -> tuple[Bytes, Bytes]:
     """Nine digits (as text bytes) per value and the position of its reason in bsn.REASONS, or _USABLE."""
     width = np.asarray(pc.binary_length(trimmed))
-    numeric = np.asarray(pc.match_substring_regex(trimmed, "^[0-9]+$").to_numpy(zero_copy_only=False))
+    numeric = np.asarray(pc.ascii_is_decimal(trimmed).to_numpy(zero_copy_only=False))
     shaped = numeric & ((width == 8) | (width == 9))
     digits = np.full((len(trimmed), 9), ord("0"), np.uint8)
     digits[shaped] = _nine(trimmed, width, shaped)
@@ -77,8 +75,12 @@ def _nine(trimmed: pa.Array, width: npt.NDArray[np.int32], shaped: npt.NDArray[n
 
 def _content(digits: Bytes, synthetic: bool) -> Bytes:
     """bsn._content for a matrix of digits."""
-    values = digits.astype(np.int32) - ord("0")
-    rest, number = (values @ _WEIGHTS) % 11, values @ _POWERS
+    weighted, number = np.zeros(len(digits), np.int32), np.zeros(len(digits), np.int32)
+    for weight, column in zip(bsn.WEIGHTS, digits.T, strict=True):  # whole columns: faster than a matrix product
+        digit = column.astype(np.int32) - ord("0")
+        weighted += weight * digit
+        number = 10 * number + digit
+    rest = weighted % 11
     real, test = (rest == 0), number >= _TEST_LOW
     made = rest == bsn.SYNTHETIC_REMAINDER
     code = {name: position for position, name in enumerate(bsn.REASONS)}
