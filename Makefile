@@ -8,10 +8,10 @@ TOOLS := .tools
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test bench lint types contracts tests setup clean help
+.PHONY: demo test bench bench-pseudo lint types contracts tests setup clean help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 # uv lives in a folder of its own: nothing is installed outside this clone, and python needs no venv module.
 $(TOOLS)/bin/uv:
@@ -47,6 +47,9 @@ tests: setup
 
 bench: setup ## measure the national run and write docs/performance.md
 	$(BIN)/python -m tests.bench
+
+bench-pseudo: setup ## measure pseudonymisation and write docs/performance-pseudonymise.md
+	$(BIN)/python -m tests.bench.pseudonymise
 
 clean: ## remove the environment and everything the demo made
 	rm -rf $(VENV) $(TOOLS) demo .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

@@ -180,7 +180,7 @@ class Broken(SimpleNamespace):
     """The kernel with a fault: what a wrong compiler or a wrong machine would be."""
 
     def __init__(self, fault: Any) -> None:
-        super().__init__(START=lanes.START, DIGEST=lanes.DIGEST, absorbed=lanes.absorbed)
+        super().__init__(START=lanes.START, N=lanes.N, absorbed=lanes.absorbed)
         self.fault = fault
 
     def hmac_batch(self, *arguments: Any) -> None:
@@ -189,7 +189,7 @@ class Broken(SimpleNamespace):
 
 
 def one_bit(out: np.ndarray, width: int) -> None:
-    out[-1] ^= 1
+    out[2] ^= 1
 
 
 FAULTS = {
