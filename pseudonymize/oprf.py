@@ -58,10 +58,9 @@ class Suite:
 
     def derive_key_pair(self, seed: bytes, info: bytes) -> tuple[Secret, bytes]:
         """Private and public key of a 32-byte seed (section 3.2.1)."""
-        for counter in range(256):
-            found = self.hash_to_scalar(seed + _sized(info) + counter.to_bytes(1, "big"), b"DeriveKeyPair")
-            if found != group.IDENTITY:
-                break
+        tried = (seed + _sized(info) + counter.to_bytes(1, "big") for counter in range(256))
+        scalars = (self.hash_to_scalar(one, b"DeriveKeyPair") for one in tried)
+        found = next(scalar for scalar in scalars if scalar != group.IDENTITY)
         return Secret(found), group.times_base(found)
 
     def blind(self, value: bytes, scalar: bytes) -> bytes:

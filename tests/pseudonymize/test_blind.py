@@ -88,7 +88,7 @@ class Country:
         evaluate(request, self.evaluator, self.world.public, answer, **more)
         return answer
 
-    def answered(self, source: Path, answer: Path, register: str = "injus") -> Blind:
+    def answered(self, source: Path, answer: Path, register: str = "injus", **more: Any) -> Blind:
         agreement = self.world.agreement(register)
         return blind.answered(
             source,
@@ -98,6 +98,7 @@ class Country:
             self.told,
             answer,
             state=self.files / "state" / f"{answer.name}.key",
+            **more,
         )
 
     def deliver(self, source: Path, mode: Blind, register: str = "injus", sequence: int = 1) -> Path:
@@ -313,7 +314,10 @@ def test_large_extracts_go_in_batches_with_a_proof_each(country: Country, monkey
     answer = country.evaluate(request, progress=lambda _, done, __: told.append(done))
     assert told == [4, 8, 10, 14, 18, 20]  # ten numbers and ten SKNs, never of two types in one batch
     assert len(json.loads((answer / "answer.json").read_text())["proofs"]) == 6
-    assert country.answered(source, answer).made.keys() == {"bsn", "skn"}
+    steps: list[tuple[str, int, int | None]] = []
+    mode = country.answered(source, answer, progress=lambda *step: steps.append(step))
+    assert mode.made.keys() == {"bsn", "skn"}
+    assert [done for name, done, _ in steps if name == "deblinderen"] == told
 
 
 # Who gets what -------------------------------------------------------------------------------------------------
