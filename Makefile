@@ -8,7 +8,7 @@ TOOLS := .tools
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test bench bench-delivery mutate lint types contracts tests setup clean help
+.PHONY: demo test bench bench-delivery bench-pseudo mutate lint types contracts tests setup clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -54,6 +54,9 @@ bench: setup ## measure the national run and write docs/performance.md
 
 bench-delivery: setup ## make, convert and open a 5 GB delivery; fails above 500 MB of memory (GB=1: smaller)
 	$(BIN)/python -m tests.bench.delivery --gb $(or $(GB),5)
+
+bench-pseudo: setup ## measure pseudonymisation and write docs/performance-pseudonymise.md
+	$(BIN)/python -m tests.bench.pseudonymise
 
 clean: ## remove the environment and everything the demo made
 	rm -rf $(VENV) $(TOOLS) demo mutants .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Never
 
-from pseudonymize import keyverbs
+from pseudonymize import blind_verbs, keyverbs
 from schemas.errors import ConfigError, Internal, KoppelError
 
 Answer = dict[str, Any]
@@ -38,7 +38,7 @@ def _check(given: argparse.Namespace) -> Answer:
 def _deliver(given: argparse.Namespace) -> Answer:
     from pseudonymize import commands  # noqa: PLC0415
 
-    return commands.deliver(
+    report = commands.deliver(
         given.source,
         given.agreement,
         given.keys,
@@ -49,7 +49,15 @@ def _deliver(given: argparse.Namespace) -> Answer:
         given.period_from,
         given.period_until,
         given.receipt,
-    ).as_dict()
+    )
+    return {**report.as_dict(), "hmac": _hmac()}
+
+
+def _hmac() -> Answer:
+    """Which code computed the pseudonyms, and if not the fast one why: pseudonymize/fast.py."""
+    from pseudonymize import fast  # noqa: PLC0415
+
+    return fast.state()
 
 
 def _verify(given: argparse.Namespace) -> Answer:
@@ -108,7 +116,8 @@ def _convert(given: argparse.Namespace) -> Answer:
 
     keys = ConverterKeys(given.keys, given.epoch)
     rows = convert(given.delivery, keys, given.out)
-    return {"rows": rows.rows, "row_set": rows.text, "sha256": file_hash(given.out), "key_check": keys.link().tag}
+    told = {"rows": rows.rows, "row_set": rows.text, "sha256": file_hash(given.out)}
+    return {**told, "key_check": keys.link().tag, "hmac": _hmac()}
 
 
 def _open(given: argparse.Namespace) -> Answer:
@@ -129,7 +138,7 @@ def _recipient(given: argparse.Namespace) -> Answer:
     from pseudonymize.seal import file_hash  # noqa: PLC0415
 
     done = to_recipient(given.source, given.recipient, ConverterKeys(given.keys, given.epoch), given.out)
-    return {"rows": done.rows, "key_check": done.key_check, "sha256": file_hash(given.out)}
+    return {"rows": done.rows, "key_check": done.key_check, "sha256": file_hash(given.out), "hmac": _hmac()}
 
 
 def _keys(given: argparse.Namespace) -> Answer:
@@ -181,12 +190,14 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]]
     "sign": (_sign, ("folder", "keys")),
     "keys": (_keys, ("home", "suppliers", "recipients", "project", "epoch", "pre-epoch?")),
     **keyverbs.VERBS,
+    **blind_verbs.VERBS,
 }
 _KINDS: dict[str, Callable[[str], Any]] = {
     **{name: str for name in ("register", "recipient", "recipients", "suppliers", "project", "epoch", "pre-epoch")},
     **{name: int for name in ("sequence", "waiting")},
     **{name: dt.date.fromisoformat for name in ("from", "until")},
     **keyverbs.KINDS,
+    **blind_verbs.KINDS,
 }
 _TARGETS = {"from": "period_from", "until": "period_until"}
 

@@ -13,14 +13,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pseudonymize import bsn
-from pseudonymize.prf import PSEUDONYM, Prf
+from pseudonymize.modes import Stage
+from pseudonymize.prf import PSEUDONYM
 from schemas.distinct import flat
 
 Bytes = npt.NDArray[np.uint8]
 _REASONS = pa.array(bsn.REASONS, pa.string())
-_WEIGHTS = np.array(bsn.WEIGHTS, np.int32)
 _DENIED = np.array(sorted(int(number) for number in bsn.DENIED), np.int64)
-_POWERS = 10 ** np.arange(8, -1, -1, dtype=np.int64)
 _TEST_LOW = int(bsn.TEST_RANGE.ljust(9, "0"))
 _USABLE = 255
 
@@ -50,7 +49,7 @@ def canonical_bsn(text: pa.Array | pa.ChunkedArray, *, synthetic: bool) -> Canon
 def _judge(trimmed: pa.Array, synthetic: bool) -> tuple[Bytes, Bytes]:
     """Nine digits (as text bytes) per value and the position of its reason in bsn.REASONS, or _USABLE."""
     width = np.asarray(pc.binary_length(trimmed))
-    numeric = np.asarray(pc.match_substring_regex(trimmed, "^[0-9]+$").to_numpy(zero_copy_only=False))
+    numeric = np.asarray(pc.ascii_is_decimal(trimmed).to_numpy(zero_copy_only=False))
     shaped = numeric & ((width == 8) | (width == 9))
     digits = np.full((len(trimmed), 9), ord("0"), np.uint8)
     digits[shaped] = _nine(trimmed, width, shaped)
@@ -76,8 +75,12 @@ def _nine(trimmed: pa.Array, width: npt.NDArray[np.int32], shaped: npt.NDArray[n
 
 def _content(digits: Bytes, synthetic: bool) -> Bytes:
     """bsn._content for a matrix of digits."""
-    values = digits.astype(np.int32) - ord("0")
-    rest, number = (values @ _WEIGHTS) % 11, values @ _POWERS
+    weighted, number = np.zeros(len(digits), np.int32), np.zeros(len(digits), np.int32)
+    for weight, column in zip(bsn.WEIGHTS, digits.T, strict=True):  # whole columns: faster than a matrix product
+        digit = column.astype(np.int32) - ord("0")
+        weighted += weight * digit
+        number = 10 * number + digit
+    rest = weighted % 11
     real, test = (rest == 0), number >= _TEST_LOW
     made = rest == bsn.SYNTHETIC_REMAINDER
     code = {name: position for position, name in enumerate(bsn.REASONS)}
@@ -110,7 +113,7 @@ def canonical_opaque(text: pa.Array | pa.ChunkedArray, name: str) -> Canonical:
     )
 
 
-def pseudonyms(prf: Prf, values: pa.Array | pa.ChunkedArray, size: int = PSEUDONYM) -> pa.Array:
+def pseudonyms(prf: Stage, values: pa.Array | pa.ChunkedArray, size: int = PSEUDONYM) -> pa.Array:
     """HMAC of every value, null for null, as fixed_size_binary(size). Input text, binary or fixed size binary."""
     encoded = flat(values).dictionary_encode()
     distinct = encoded.dictionary
@@ -121,7 +124,7 @@ def pseudonyms(prf: Prf, values: pa.Array | pa.ChunkedArray, size: int = PSEUDON
     return fixed_size(made, size).take(encoded.indices)
 
 
-def _by_width(prf: Prf, distinct: pa.Array, size: int) -> bytes:
+def _by_width(prf: Stage, distinct: pa.Array, size: int) -> bytes:
     """HMACs back to back; values of one width go through the fast path together."""
     width = np.asarray(pc.binary_length(distinct))
     offsets = np.frombuffer(distinct.buffers()[1], np.int32)[distinct.offset : distinct.offset + len(distinct)]

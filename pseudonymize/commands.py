@@ -58,12 +58,12 @@ def deliver(  # noqa: PLR0917 - the order of `koppel deliver`
         out,
         sequence=sequence,
         period=(period_from or agreed.period.from_, period_until or agreed.period.until),
-        coverage=_coverage(coverage),
+        coverage=read_coverage(coverage),
         seen=None if receipt is None else receipts.read(receipt, public_keys).receipt.audit.head,
     )
 
 
-def _coverage(path: Path | None) -> dict[str, Any] | None:
+def read_coverage(path: Path | None) -> dict[str, Any] | None:
     """Half-year -> {status, gemeenten}. ConfigError bad_coverage when it is not a JSON object."""
     if path is None:
         return None

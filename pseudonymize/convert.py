@@ -50,7 +50,7 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
     require_hash(source, manifest.hashes.identity)
     key = keys.link()
     stage = prf.link(key.secret, key.project, key.epoch)
-    schema = identity_schema(Domain(prf.SCHEME, key.project, "link", key.epoch))
+    schema = identity_schema(Domain(manifest.scheme, key.project, "link", key.epoch))
     rows, watch, persons = RowSet(), canary.Watch(manifest), Converted()
     with parquet.writing(out) as writer, seal.opened(source, keys.identity()) as reader:
         _require_identity(reader.schema, manifest, key)
@@ -97,7 +97,7 @@ def require_all(rows: RowSet, manifest: Manifest) -> None:
 
 
 def _require_identity(schema: pa.Schema, manifest: Manifest, key: Key) -> None:
-    expected = Domain(prf.SCHEME, manifest.project, "pre", manifest.epoch)
+    expected = Domain(manifest.scheme, manifest.project, "pre", manifest.epoch)
     for name in set(COLUMNS) & set(schema.names):
         domain.require(schema, name, expected)
     if not schema.equals(identity_schema(expected)):
@@ -119,7 +119,8 @@ def to_recipient(
     schema, tables = parquet.batches(source)
     column = _link_column(schema, key)
     stage = prf.recipient(key.secret, key.project, name, key.epoch)
-    field = Domain(prf.SCHEME, key.project, f"recipient:{name}", key.epoch).field(column, prf.PSEUDONYM)
+    scheme = domain.of_field(schema, column).scheme
+    field = Domain(scheme, key.project, f"recipient:{name}", key.epoch).field(column, prf.PSEUDONYM)
     place = schema.get_field_index(column)
     target = schema.set(place, field).remove_metadata()
     rows = 0

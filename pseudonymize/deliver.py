@@ -6,10 +6,8 @@ to look at. Nothing identifying in clear: when memory is too small, the shuffle 
 
 from __future__ import annotations
 
-import contextlib
 import datetime as dt
 import hashlib
-import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -17,20 +15,22 @@ from typing import Any
 
 import pyarrow as pa
 
-from pseudonymize import canary, prf, seal, signing
+from pseudonymize import canary, seal, signing
 from pseudonymize import manifest as manifests
 from pseudonymize.audit import Head
 from pseudonymize.columns import Canonical
+from pseudonymize.folder import appearing, require_free
 from pseudonymize.identify import Rules
 from pseudonymize.intake import Batch, Progress, accepted
 from pseudonymize.manifest import Manifest
+from pseudonymize.modes import Mode, OwnKeys, Shared, require_tag
 from pseudonymize.parties import PublicKeys, SupplierKeys
 from pseudonymize.quarantine import Quarantine
 from pseudonymize.report import DeliveryReport
 from pseudonymize.shuffle import LIMIT, Shuffle
 from pseudonymize.split import RowSet, Splitter, payload_columns
 from schemas.agreement import Agreement
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, KeyUnavailable
 from schemas.register import Register
 
 
@@ -56,10 +56,11 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
     source: Path,
     register: Register,
     agreement: Agreement,
-    keys: SupplierKeys,
+    keys: SupplierKeys | OwnKeys,
     public: PublicKeys,
     out: Path,
     *,
+    mode: Mode | None = None,
     sequence: int,
     period: tuple[dt.date, dt.date],
     coverage: dict[str, Any] | None = None,
@@ -70,19 +71,20 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
 ) -> DeliveryReport:
     """Make the delivery folder `out`: manifest.json, manifest.sig, identity.age, payload.age. All or nothing.
 
-    `seen` is the head of the TTP's audit log in your last receipt: the manifest countersigns it.
+    `seen` is the head of the TTP's audit log in your last receipt: the manifest countersigns it. Without `mode`:
+    mode A, under the K_S of `keys`.
     The list of rows to look at becomes `quarantaine-<out>.csv` beside it. Raises ConfigError
     (agreement_mismatch, agreement_expired, wrong_domain, output_exists), KeyUnavailable key_check and what
     `check` raises.
     """
-    _require(register, agreement, keys, public, period)
-    if out.exists() and not (out.is_dir() and not any(out.iterdir())):
-        raise ConfigError("output_exists")
+    mode = mode or _shared(keys)
+    _require(register, agreement, keys, mode, public, period)
+    require_free(out)
     listing = out.with_name(f"quarantaine-{out.name}.csv")
     listing.unlink(missing_ok=True)  # of an attempt that was killed: its delivery does not exist
     report = DeliveryReport(register.name, quarantine_file=listing, sequence=sequence)
-    with _folder(out) as part, Quarantine(register, listing) as quarantine:
-        splitter = Splitter(register, agreement, keys)
+    with appearing(out) as part, Quarantine(register, listing) as quarantine:
+        splitter = Splitter(register, agreement, keys, mode)
         expected = _expected(source)
         with (
             Shuffle(splitter.identity_schema, expected=expected, limit=limit, folder=temporary) as identity,
@@ -100,16 +102,23 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
             "canaries": planted,
             "seen": None if seen is None else {"n": seen.n, "hash": seen.hash},
         }
-        described = _describe(agreement, keys, report, period=period, hashes=hashes, total=rows.text, also=also)
+        described = _describe(agreement, mode, report, period=period, hashes=hashes, total=rows.text, also=also)
         report.manifest_sha256 = _sign(part, described, keys)
     report.delivery = out
     return report
 
 
-def _require(
+def _shared(keys: SupplierKeys | OwnKeys) -> Mode:
+    if not isinstance(keys, SupplierKeys):
+        raise KeyUnavailable("key_missing", kind="pre")
+    return Shared(keys.pre)
+
+
+def _require(  # noqa: PLR0917
     register: Register,
     agreement: Agreement,
-    keys: SupplierKeys,
+    keys: OwnKeys,
+    mode: Mode,
     public: PublicKeys,
     period: tuple[dt.date, dt.date],
 ) -> None:
@@ -121,24 +130,9 @@ def _require(
     if not (agreement.period.from_ <= period[0] <= period[1] <= agreement.period.until):
         raise ConfigError("agreement_mismatch", field="period")
     agreement.require_valid(dt.datetime.now(dt.UTC).date())
-    for key in (keys.pre, keys.record, keys.sign):
+    for key in (mode, keys.record, keys.sign):
         key.require(agreement.project, agreement.epoch)
-    keys.pre.require_tag(public.checks.get("pre", ""))
-
-
-@contextlib.contextmanager
-def _folder(out: Path) -> Iterator[Path]:
-    """A folder that appears under its name only when the block ends well."""
-    out.parent.mkdir(parents=True, exist_ok=True)
-    part = out.with_name(f".{out.name}.part")
-    shutil.rmtree(part, ignore_errors=True)
-    part.mkdir(mode=0o700)
-    try:
-        yield part
-        part.rename(out)
-    except BaseException:
-        shutil.rmtree(part, ignore_errors=True)
-        raise
+    require_tag(mode, public.checks.get("pre", ""))
 
 
 def _split(batches: Iterator[Batch], splitter: Splitter, identity: Shuffle, payload: Shuffle) -> RowSet:
@@ -193,7 +187,7 @@ def _seal(path: Path, recipient: str, rows: Shuffle, total: int, progress: Progr
 
 def _describe(
     agreement: Agreement,
-    keys: SupplierKeys,
+    mode: Mode,
     report: DeliveryReport,
     *,
     period: tuple[dt.date, dt.date],
@@ -204,7 +198,7 @@ def _describe(
     counts = report.as_dict()
     content = {
         "format": manifests.FORMAT,
-        "scheme": prf.SCHEME,
+        "scheme": mode.scheme,
         "project": agreement.project,
         "epoch": agreement.epoch,
         "register": report.register,
@@ -216,13 +210,13 @@ def _describe(
         **{name: counts[name] for name in ("rows", "reasons", "out_of_scope", "identifiers")},
         "row_set": total,
         "hashes": hashes,
-        "key_check": keys.pre.tag,
+        "key_check": mode.tag,
         **also,
     }
     return manifests.build(content)
 
 
-def _sign(part: Path, described: Manifest, keys: SupplierKeys) -> str:
+def _sign(part: Path, described: Manifest, keys: OwnKeys) -> str:
     """Write manifest and signature; returns the manifest's SHA-256."""
     text = described.encode()
     (part / "manifest.json").write_bytes(text)

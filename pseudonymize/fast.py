@@ -151,15 +151,16 @@ class Lanes:
         bits = 8 * (self._absorbed + len(before) + width)
         message = end + bytes(-(len(end) + 8) % BLOCK) + bits.to_bytes(8, "big")
         words = np.frombuffer(message, ">u4").astype(np.uint32)
-        given = np.frombuffer(values, np.uint8)
-        out = np.empty(len(given) // width * self._kernel.DIGEST, np.uint32)
+        count = len(values) // width
+        given = np.frombuffer(values.ljust(self._kernel.N * width, b"\0"), np.uint8)
+        out = np.empty(max(count, self._kernel.N) * _WORDS, np.uint32)
 
         def part(start: int, stop: int) -> None:
             taken, place = given[start * width : stop * width], slice(start * _WORDS, stop * _WORDS)
             self._kernel.hmac_batch(self._inner, self._outer, words, len(before), taken, width, out[place])
 
-        _in_threads(part, len(given) // width)
-        return out.tobytes()
+        _in_threads(part, max(count, self._kernel.N))
+        return out[: count * _WORDS].tobytes()
 
 
 def _in_threads(part: Callable[[int, int], None], count: int) -> None:

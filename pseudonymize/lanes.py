@@ -94,19 +94,20 @@ def _load(  # noqa: PLR0917  # pragma: no cover - compiled
     s: Words, words: Words, at: int, values: Bytes, first: int, width: int
 ) -> None:
     """One block of every lane's message: constant words, and the bytes of its value from byte `at` of the block."""
-    last = len(values) // width - 1
     for row in range(16):
-        begin = 4 * row - at
-        if begin > -4 and begin < width:
+        begin, word, to = 4 * row - at, words[row], W + row * N
+        if begin >= 0 and begin + 4 <= width:  # a whole word of the value: one load and a swap of bytes
             for lane in range(N):
-                place = min(first + lane, last) * width + begin  # the last group repeats its last value
-                word = words[row]
-                for byte in range(max(-begin, 0), min(width - begin, 4)):
-                    word |= np.uint32(values[place + byte]) << np.uint32(24 - 8 * byte)
-                s[W + row * N + lane] = word
-        else:
+                v = (first + lane) * width + begin
+                high = (np.uint32(values[v]) << 24) | (np.uint32(values[v + 1]) << 16)
+                s[to + lane] = np.uint32(high | (np.uint32(values[v + 2]) << 8) | np.uint32(values[v + 3]))
+            continue
+        for lane in range(N):
+            s[to + lane] = word
+        for byte in range(max(-begin, 0), min(width - begin, 4)):
+            shift = np.uint32(24 - 8 * byte)
             for lane in range(N):
-                s[W + row * N + lane] = words[row]
+                s[to + lane] |= np.uint32(values[(first + lane) * width + begin + byte]) << shift
 
 
 @_JIT
@@ -125,10 +126,11 @@ def _outer_block(s: Words) -> None:  # pragma: no cover - compiled
 
 @_JIT
 def _store(s: Words, out: Words, first: int) -> None:  # pragma: no cover - compiled
-    """Digests of the lanes that have a value of their own, as big-endian words."""
-    for lane in range(min(N, len(out) // DIGEST - first)):
-        for word in range(DIGEST):
-            x = s[(3 - word) * N + lane] if word < 4 else s[E + (7 - word) * N + lane]
+    """Digests of the lanes as big-endian words."""
+    for word in range(DIGEST):
+        row = (3 - word) * N if word < 4 else E + (7 - word) * N
+        for lane in range(N):
+            x = s[row + lane]
             swapped = (x >> 24) | ((x >> 8) & 0xFF00) | ((x << 8) & 0xFF0000) | (x << 24)
             out[(first + lane) * DIGEST + word] = np.uint32(swapped)
 
@@ -137,9 +139,11 @@ def _store(s: Words, out: Words, first: int) -> None:  # pragma: no cover - comp
 def hmac_batch(  # noqa: PLR0917  # pragma: no cover - compiled
     inner: Words, outer: Words, words: Words, at: int, values: Bytes, width: int, out: Words
 ) -> None:
-    """HMACs of all values. `words`: padded message after the chaining value `inner`; value at byte `at` of it."""
+    """HMACs of N values or more. `words`: padded message after the chaining value `inner`; value at byte `at` of it."""
     s = np.empty(SCRATCH, np.uint32)
-    for first in range(0, len(out) // DIGEST, N):
+    count = len(out) // DIGEST
+    for group in range(0, count, N):
+        first = min(group, count - N)  # the last group may do some values again
         _start(s, inner)
         for block in range(len(words) // 16):
             _load(s, words[16 * block : 16 * block + 16], at - 64 * block, values, first, width)

@@ -119,7 +119,7 @@ class Manifest(_Strict):
     """One delivery."""
 
     format: Literal["koppelpunt/delivery/1"]
-    scheme: Literal["v1"]
+    scheme: Literal["v1", "v1-blind", "v1-hybrid"]
     project: Label
     epoch: Label
     register_name: Name = Field(alias="register")

@@ -58,10 +58,9 @@ class Suite:
 
     def derive_key_pair(self, seed: bytes, info: bytes) -> tuple[Secret, bytes]:
         """Private and public key of a 32-byte seed (section 3.2.1)."""
-        for counter in range(256):
-            found = self.hash_to_scalar(seed + _sized(info) + counter.to_bytes(1, "big"), b"DeriveKeyPair")
-            if found != group.IDENTITY:
-                break
+        tried = (seed + _sized(info) + counter.to_bytes(1, "big") for counter in range(256))
+        scalars = (self.hash_to_scalar(one, b"DeriveKeyPair") for one in tried)
+        found = next(scalar for scalar in scalars if scalar != group.IDENTITY)
         return Secret(found), group.times_base(found)
 
     def blind(self, value: bytes, scalar: bytes) -> bytes:
@@ -91,8 +90,12 @@ class Suite:
 
         `nonce` is for the published vectors; else it is random. It must never be used twice.
         """
-        factors = self.factors(public, blinded, evaluated)
-        left = combine(factors, blinded)
+        return self.prove_composite(
+            key, public, combine(self.factors(public, blinded, evaluated), blinded), nonce=nonce
+        )
+
+    def prove_composite(self, key: Secret, public: bytes, left: bytes, *, nonce: bytes | None = None) -> bytes:
+        """The last step of `prove`, on the weighted sum of the blinded elements."""
         secret = nonce or group.random_scalar()
         parts = left, group.times(key.reveal(), left), group.times_base(secret), group.times(secret, left)
         challenge = self._challenge(public, *parts)

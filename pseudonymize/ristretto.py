@@ -7,6 +7,7 @@ outside the interpreter's lock, so two threads use two cores. docs/decisions/001
 from __future__ import annotations
 
 import contextlib
+import sys
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -26,8 +27,8 @@ def _sodium() -> ModuleType:
     except ImportError:
         raise ConfigError("blind_unavailable") from None
     # rbcl unpacks its library to a temporary file and leaves it there; once loaded the name is not needed.
-    with contextlib.suppress(AttributeError, OSError):
-        Path(rbcl._sodium.lib_path).unlink()
+    with contextlib.suppress(AttributeError, KeyError, OSError):
+        Path(sys.modules["rbcl._sodium"].lib_path).unlink()
     found: ModuleType = rbcl
     return found
 

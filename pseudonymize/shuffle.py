@@ -91,14 +91,13 @@ class Shuffle:
     def _flush(self) -> None:
         if self._spill is None:
             self._spill = Path(tempfile.mkdtemp(prefix="koppel-", dir=self._parent))  # mkdtemp makes it 0700
-        table = self._take().combine_chunks()
-        draws = np.frombuffer(os.urandom(2 * table.num_rows), np.uint16) % self._buckets
-        order = np.argsort(draws, kind="stable")
-        ends = np.searchsorted(draws[order], np.arange(self._buckets + 1))
-        table = table.take(pa.array(order))
-        for bucket, (start, end) in enumerate(itertools.pairwise(ends)):
-            if end > start:
-                self._write(bucket, table.slice(start, end - start))
+        pieces: list[list[pa.Table]] = [[] for _ in range(self._buckets)]
+        while self._held:  # one table at a time, so that rows lie in memory twice only for a moment
+            _scatter(self._held.pop(), pieces)
+        self._bytes = 0
+        for bucket, parts in enumerate(pieces):
+            if parts:
+                self._write(bucket, pa.concat_tables(parts).combine_chunks())
 
     def _write(self, bucket: int, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
@@ -124,6 +123,17 @@ class Shuffle:
     def _path(self, bucket: int) -> Path:
         assert self._spill is not None  # noqa: S101 - set before any bucket is written or read
         return self._spill / f"{bucket:04d}"
+
+
+def _scatter(table: pa.Table, pieces: list[list[pa.Table]]) -> None:
+    """Give every row to a piece drawn at random; their number is a power of two."""
+    draws = np.frombuffer(os.urandom(2 * table.num_rows), np.uint16) % len(pieces)
+    order = np.argsort(draws, kind="stable")
+    ends = np.searchsorted(draws[order], np.arange(len(pieces) + 1))
+    table = table.take(pa.array(order)).combine_chunks()
+    for piece, (start, end) in zip(pieces, itertools.pairwise(ends), strict=True):
+        if end > start:
+            piece.append(table.slice(start, end - start))
 
 
 def _permuted(table: pa.Table) -> Iterator[pa.Table]:

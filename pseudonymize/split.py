@@ -14,7 +14,7 @@ from pseudonymize import coarsen, prf
 from pseudonymize.columns import Canonical, fixed_bytes, fixed_size, pseudonyms
 from pseudonymize.domain import Domain
 from pseudonymize.identify import COLUMNS, Rules
-from pseudonymize.parties import SupplierKeys
+from pseudonymize.modes import Mode, OwnKeys
 from schemas.agreement import Agreement
 from schemas.column import Column, Role
 from schemas.distinct import flat
@@ -82,18 +82,18 @@ class Parts:
 class Splitter:
     """Makes the two parts of every batch of one delivery; holds the prepared HMAC states."""
 
-    def __init__(self, register: Register, agreement: Agreement, keys: SupplierKeys) -> None:
+    def __init__(self, register: Register, agreement: Agreement, keys: OwnKeys, mode: Mode) -> None:
         project, epoch = agreement.project, agreement.epoch
         rules = Rules.of(agreement)
         self._agreement = agreement
         self._columns = payload_columns(register, agreement)
-        self._pre = {c: prf.pre(keys.pre.secret, project, epoch, rules.type_of(c)) for c in COLUMNS}
+        self._pre = {c: mode.stage(rules.type_of(c)) for c in COLUMNS}
         self._record = {
             c.name: prf.record(keys.record.secret, project, epoch, f"{register.name}.{c.name}")
             for c in self._columns
             if c.role is Role.RECORD_KEY
         }
-        self.identity_schema = identity_schema(Domain(prf.SCHEME, project, "pre", epoch))
+        self.identity_schema = identity_schema(Domain(mode.scheme, project, "pre", epoch))
         self.payload_schema = payload_schema(register, agreement)
 
     def split(self, table: pa.Table, found: dict[str, Canonical]) -> Parts:

@@ -1,6 +1,7 @@
 """The domain of a pseudonym as a type: scheme, project, stage and epoch travel with the column. No key in here.
 
-A label reads `v1/project/stage/epoch`; the stage is pre, link, record:REGISTER.COLUMN or recipient:NAME. In Arrow
+A label reads `v1/project/stage/epoch`; the stage is pre, link, record:REGISTER.COLUMN or recipient:NAME; in blind
+mode (docs/blind.md) it begins with v1-blind or v1-hybrid. In Arrow
 and in Parquet (ARROW:schema) it is an extension type, so two domains are two types: concatenating, casting or
 joining them is a type error. Where the type is not registered the field metadata still carries it. DuckDB drops
 both, so a Parquet file repeats it as key-value metadata `koppel.domain.COLUMN` (linkage/domains.py reads that).
@@ -24,7 +25,9 @@ KEY = b"koppel.domain"
 SCHEME = "v1"
 PSEUDONYM, RECORD_KEY = 32, 16  # bytes
 _STAGE = r"pre|link|record(?::[a-z0-9_]{1,64}\.[a-z0-9_]{1,64})?|recipient:[a-z0-9-]{1,64}"
-_TEXT = re.compile(rf"(?P<scheme>v1)/(?P<project>[a-z0-9-]{{1,64}})/(?P<name>{_STAGE})/(?P<epoch>[a-z0-9-]{{1,64}})")
+_TEXT = re.compile(
+    rf"(?P<scheme>v1(?:-blind|-hybrid)?)/(?P<project>[a-z0-9-]{{1,64}})/(?P<name>{_STAGE})/(?P<epoch>[a-z0-9-]{{1,64}})"
+)
 _LONG = re.compile(r"\d{8,}")
 _EXT_NAME, _EXT_LABEL = b"ARROW:extension:name", b"ARROW:extension:metadata"
 

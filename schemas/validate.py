@@ -56,8 +56,8 @@ def validate(register: Register, batch: TextBatch) -> Verdict:
     numbers = batch.row_numbers
     return Verdict(
         rows_in=table.num_rows + len(batch.misshapen),
-        accepted=table.filter(pa.array(keep)),
-        accepted_rows=numbers.filter(pa.array(keep)),
+        accepted=table if keep.all() else table.filter(pa.array(keep)),
+        accepted_rows=numbers if keep.all() else numbers.filter(pa.array(keep)),
         quarantined=_quarantine(numbers, wrong, bad, reasons, batch.misshapen),
         out_of_scope=_count_aside(register, table, aside),
     )
