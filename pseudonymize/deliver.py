@@ -68,9 +68,11 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
     """Make the delivery folder `out`: manifest.json, manifest.sig, identity.age, payload.age. All or nothing.
 
     The list of rows to look at becomes `quarantaine-<out>.csv` beside it. Raises ConfigError
-    (agreement_mismatch, agreement_expired, wrong_domain, output_exists), KeyUnavailable key_check and what
-    `check` raises.
+    (bad_sequence, agreement_mismatch, agreement_expired, wrong_domain, output_exists), KeyUnavailable key_check and
+    what `check` raises.
     """
+    if not 1 <= sequence <= manifests.MAX_SEQUENCE:
+        raise ConfigError("bad_sequence")
     _require(register, agreement, keys, public, period)
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise ConfigError("output_exists")
@@ -87,7 +89,8 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
             batches = accepted(source, register, Rules.of(agreement), report, quarantine, progress=progress)
             rows = _split(batches, splitter, identity, payload)
             planted = _plant(canary.rows(register, Rules.of(agreement)), splitter, rows, identity, payload)
-            expect = report.accepted + int(planted["rows"])
+            report.planted = int(planted["rows"])
+            expect = report.accepted + report.planted
             hashes = {"identity": _seal(part / "identity.age", public.converter, identity, expect, progress)}
             if payload_columns(register, agreement):
                 hashes["payload"] = _seal(part / "payload.age", public.linker, payload, expect, progress)
