@@ -1,12 +1,12 @@
 """Domain conversion: the only functions that see two domains. No payload, no database, no identifier.
 
-pre -> link under K_T, for as many rows as the signed manifest declares (the quota) and not one more;
+pre -> link under K_T, for as many rows and persons as the signed manifest declares (the quota) and not one more;
 link -> recipient under that recipient's K_R. HMAC goes forward only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,12 +14,14 @@ import pyarrow as pa
 
 from pseudonymize import canary, domain, parquet, prf, seal
 from pseudonymize.accept import read_verified, require_hash
+from pseudonymize.ahead import ahead
 from pseudonymize.columns import pseudonyms
 from pseudonymize.domain import Domain
 from pseudonymize.identify import COLUMNS
 from pseudonymize.keys import Key
 from pseudonymize.manifest import Manifest
 from pseudonymize.parties import ConverterKeys
+from pseudonymize.population import Converted
 from pseudonymize.split import RowSet, identity_schema
 from schemas.errors import ConfigError, DeliveryError
 
@@ -49,22 +51,32 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
     key = keys.link()
     stage = prf.link(key.secret, key.project, key.epoch)
     schema = identity_schema(Domain(prf.SCHEME, key.project, "link", key.epoch))
-    rows, watch = RowSet(), canary.Watch(manifest)
+    rows, watch, persons = RowSet(), canary.Watch(manifest), Converted()
     with parquet.writing(out) as writer, seal.opened(source, keys.identity()) as reader:
         _require_identity(reader.schema, manifest, key)
         writer.start(schema, schema.names)
-        for batch in reader:
-            rows.add(batch["row_id"])
-            require_quota(rows.rows, manifest)
-            converted = [pseudonyms(stage, batch[name]) for name in COLUMNS]
-            made = pa.table([batch["row_id"], *converted], schema=schema)
-            watch.see(batch, made)
+        for before, made in ahead(_converted(reader, stage, schema, rows, manifest)):
+            for name, values in watch.others(before).items():
+                persons.add(name, values)
+            watch.see(before, made)
             writer.write(made)
             if progress is not None:
                 progress("omzetten", rows.rows, manifest.delivered)
         require_all(rows, manifest)
+        persons.require_declared(manifest.identifiers.distinct)
         watch.save(out.parent, _labels(manifest, key), keys.identity())
     return rows
+
+
+def _converted(
+    reader: seal.Reader, stage: prf.Prf, schema: pa.Schema, rows: RowSet, manifest: Manifest
+) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
+    """Batches before and after, with link pseudonyms; a row past the quota is never converted."""
+    for batch in reader:
+        rows.add(batch["row_id"])
+        require_quota(rows.rows, manifest)
+        converted = [pseudonyms(stage, domain.storage(batch[name])) for name in COLUMNS]
+        yield batch, pa.table([batch["row_id"], *converted], schema=schema)
 
 
 def _labels(manifest: Manifest, key: Key) -> dict[str, str]:
@@ -86,12 +98,12 @@ def require_all(rows: RowSet, manifest: Manifest) -> None:
 
 def _require_identity(schema: pa.Schema, manifest: Manifest, key: Key) -> None:
     expected = Domain(prf.SCHEME, manifest.project, "pre", manifest.epoch)
+    for name in set(COLUMNS) & set(schema.names):
+        domain.require(schema, name, expected)
     if not schema.equals(identity_schema(expected)):
         raise DeliveryError("bad_schema", file="identity.age")
-    for name in COLUMNS:
-        domain.require(schema, name, expected)
     if manifest.project != key.project:
-        raise ConfigError("wrong_domain", kind="link")
+        raise ConfigError("wrong_domain", expected=f"project {key.project}", found=f"project {manifest.project}")
 
 
 def to_recipient(
@@ -99,8 +111,9 @@ def to_recipient(
 ) -> Recipient:
     """A Parquet file with one link pseudonym per row -> the same file with the recipient's own in its place.
 
-    The column is found by its label (domain.link_column) and must be of the key's project, else ConfigError
-    wrong_domain. Null stays null; other columns pass as they are. DeliveryError bad_schema, unreadable_file.
+    The column is found by its label (domain.link_column) and must be of the key's project and epoch, else
+    ConfigError wrong_domain, naming both. Null stays null; other columns pass as they are. DeliveryError bad_schema,
+    unreadable_file.
     """
     key = keys.recipient(name)
     schema, tables = parquet.batches(source)
@@ -112,9 +125,9 @@ def to_recipient(
     rows = 0
     with parquet.writing(out) as writer:
         writer.start(target, [column])
-        for table in tables:
+        for table in ahead(tables):
             made = pseudonyms(stage, _pseudonym_width(table[column]))
-            writer.write(table.set_column(place, field, made).cast(target))
+            writer.write(table.set_column(place, field, made.cast(field.type)).cast(target))
             rows += table.num_rows
             if progress is not None:
                 progress("ontvanger", rows, None)
@@ -123,16 +136,16 @@ def to_recipient(
 
 def _link_column(schema: pa.Schema, key: Key) -> str:
     column = domain.link_column(schema)
-    if schema.field(column).type not in {pa.binary(), pa.binary(prf.PSEUDONYM)}:
+    found = domain.of_field(schema, column)
+    if schema.field(column).type not in {pa.binary(), pa.binary(prf.PSEUDONYM), found.type()}:
         raise DeliveryError("bad_schema", column="link")
-    if domain.of_field(schema, column).project != key.project:
-        raise ConfigError("wrong_domain", kind="recipient")
+    domain.require(schema, column, Domain(prf.SCHEME, key.project, "link", key.epoch))
     return column
 
 
 def _pseudonym_width(values: pa.ChunkedArray) -> pa.ChunkedArray:
     """A BLOB column (what DuckDB writes) as 32-byte values; another width is no pseudonym of ours."""
     try:
-        return values.cast(pa.binary(prf.PSEUDONYM))
+        return domain.storage(values).cast(pa.binary(prf.PSEUDONYM))
     except pa.ArrowException:
         raise DeliveryError("bad_schema", column="link") from None

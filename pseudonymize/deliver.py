@@ -11,6 +11,7 @@ import datetime as dt
 import hashlib
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import pyarrow as pa
 
 from pseudonymize import canary, prf, seal, signing
 from pseudonymize import manifest as manifests
+from pseudonymize.audit import Head
 from pseudonymize.columns import Canonical
 from pseudonymize.identify import Rules
 from pseudonymize.intake import Batch, Progress, accepted
@@ -61,12 +63,14 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
     sequence: int,
     period: tuple[dt.date, dt.date],
     coverage: dict[str, Any] | None = None,
+    seen: Head | None = None,
     progress: Progress | None = None,
     limit: int = LIMIT,
     temporary: Path | None = None,
 ) -> DeliveryReport:
     """Make the delivery folder `out`: manifest.json, manifest.sig, identity.age, payload.age. All or nothing.
 
+    `seen` is the head of the TTP's audit log in your last receipt: the manifest countersigns it.
     The list of rows to look at becomes `quarantaine-<out>.csv` beside it. Raises ConfigError
     (bad_sequence, agreement_mismatch, agreement_expired, wrong_domain, output_exists), KeyUnavailable key_check and
     what `check` raises.
@@ -90,20 +94,16 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
             rows = _split(batches, splitter, identity, payload)
             planted = _plant(canary.rows(register, Rules.of(agreement)), splitter, rows, identity, payload)
             report.planted = int(planted["rows"])
-            expect = report.accepted + report.planted
-            hashes = {"identity": _seal(part / "identity.age", public.converter, identity, expect, progress)}
+            files = {"identity": (public.converter, identity)}
             if payload_columns(register, agreement):
-                hashes["payload"] = _seal(part / "payload.age", public.linker, payload, expect, progress)
-        described = _describe(
-            agreement,
-            keys,
-            report,
-            period=period,
-            hashes=hashes,
-            total=rows.text,
-            coverage=coverage,
-            planted=planted,
-        )
+                files["payload"] = (public.linker, payload)
+            hashes = _sealed(part, files, report.accepted + report.planted, progress)
+        also = {
+            "coverage": coverage,
+            "canaries": planted,
+            "seen": None if seen is None else {"n": seen.n, "hash": seen.hash},
+        }
+        described = _describe(agreement, keys, report, period=period, hashes=hashes, total=rows.text, also=also)
         report.manifest_sha256 = _sign(part, described, keys)
     report.delivery = out
     return report
@@ -172,6 +172,16 @@ def _expected(source: Path) -> int:
     return size * (1 if source.suffix.lower() in {".csv", ".txt"} else 10)
 
 
+def _sealed(part: Path, files: dict[str, tuple[str, Shuffle]], total: int, progress: Progress | None) -> dict[str, str]:
+    """Seal NAME.age to its recipient, for all files at the same time; returns the hash of each."""
+    with ThreadPoolExecutor(len(files)) as pool:
+        made = {
+            name: pool.submit(_seal, part / f"{name}.age", recipient, rows, total, progress)
+            for name, (recipient, rows) in files.items()
+        }
+    return {name: one.result() for name, one in made.items()}
+
+
 def _seal(path: Path, recipient: str, rows: Shuffle, total: int, progress: Progress | None) -> str:
     def told() -> Iterator[pa.Table]:
         done = 0
@@ -192,8 +202,7 @@ def _describe(
     period: tuple[dt.date, dt.date],
     hashes: dict[str, str],
     total: str,
-    coverage: dict[str, Any] | None,
-    planted: dict[str, Any],
+    also: dict[str, Any],
 ) -> Manifest:
     counts = report.as_dict()
     content = {
@@ -209,10 +218,9 @@ def _describe(
         "identifier_types": agreement.identifier_types,
         **{name: counts[name] for name in ("rows", "reasons", "out_of_scope", "identifiers")},
         "row_set": total,
-        "canaries": planted,
         "hashes": hashes,
         "key_check": keys.pre.tag,
-        "coverage": coverage,
+        **also,
     }
     return manifests.build(content)
 

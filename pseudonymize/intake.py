@@ -12,13 +12,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pseudonymize.ahead import ahead
 from pseudonymize.columns import Canonical
 from pseudonymize.identify import COLUMNS, Rules, emptied, identifiers
+from pseudonymize.population import Population
 from pseudonymize.quarantine import EMPTIED, SET_ASIDE, Quarantine
 from pseudonymize.report import NUMBER_IN_TEXT, DeliveryReport
 from pseudonymize.unique import DUPLICATE, Seen, keys_of
 from schemas import reading
 from schemas.column import Kind, Role
+from schemas.distinct import per_distinct
 from schemas.register import Register
 from schemas.validate import Verdict, validate
 
@@ -46,21 +49,24 @@ def accepted(
 ) -> Iterator[Batch]:
     """Yield the accepted rows of an extract; counts land in `report`, rows to look at in `quarantine`.
 
-    Raises what schemas.reading.batches raises, and QualityGate row_count_mismatch when a row got lost.
+    Raises what schemas.reading.batches raises, DeliveryError too_many_persons or dense_numbers for a probe, and
+    QualityGate row_count_mismatch when a row got lost.
     """
-    seen = Seen()
-    for text in reading.batches(register, source):
-        verdict = validate(register, text)
+    seen, population = Seen(), Population(register.name, rules.most)
+    for verdict in ahead(validate(register, text) for text in reading.batches(register, source)):
         _count(report, verdict)
         quarantine.add(verdict.quarantined["row_number"], verdict.quarantined["reason"], SET_ASIDE)
         table, numbers = _aside_repeats(register, seen, verdict, report, quarantine)
         table, numbers = _aside_numbers(register, table, numbers, report, quarantine)
         found = identifiers(rules, table)
         _count_identifiers(report, found, numbers, quarantine)
+        population.add(found)
         report.accepted += table.num_rows
         if progress is not None:
             progress("lezen", report.rows_in, None)
         yield Batch(table, found)
+    report.distinct = population.distinct
+    population.require_sparse()
     report.require_balance()
 
 
@@ -93,8 +99,8 @@ def _aside_numbers(
     """Rows without a long number in free text: a BSN typed there would otherwise reach the linker."""
     for column in register.payload_columns:
         if column.kind is Kind.TEXT and column.role is not Role.RECORD_KEY:
-            hit = pc.fill_null(pc.match_substring_regex(table[column.name], LONG_NUMBER), False)
-            mask = np.asarray(hit.to_numpy(zero_copy_only=False), dtype=bool)
+            (hit,) = per_distinct(table[column.name], lambda text: (pc.match_substring_regex(text, LONG_NUMBER),))
+            mask = np.asarray(pc.fill_null(hit, False).to_numpy(zero_copy_only=False), dtype=bool)
             reason = f"{column.name.upper()}_{NUMBER_IN_TEXT}"
             table, numbers = _set_aside(table, numbers, mask, reason, report, quarantine)
     return table, numbers

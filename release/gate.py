@@ -10,17 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from release import gate_research, gate_vng
+from release import gate_research, gate_vng, research_gate
 from release.files import write_sums as sums_of
 from release.gate_vng import require_safe
 from schemas.column import Role
 from schemas.errors import DisclosureRefused
 from schemas.register import OutTable
 from schemas.registers import REGISTERS
+from schemas.research import ResearchOutput
 
-__all__ = ["JUDGES", "check", "check_release", "require_no_identifier", "require_safe", "write_sums"]
+__all__ = ["JUDGES", "check", "check_release", "check_research", "require_no_identifier", "require_safe", "write_sums"]
 
-ALLOWED = frozenset({".csv", ".xlsx", ".parquet", ".html", ".txt", ".json", ".md", ".sql", ""})
+ALLOWED = frozenset({".csv", ".xlsx", ".parquet", ".html", ".txt", ".json", ".md", ".sql", ".py", ""})
 INSIDE = frozenset({"operator"})  # stays in the TTP: true counts, no rows
 LOOSE = frozenset({"run.json"})
 
@@ -46,6 +47,12 @@ def check(folder: Path) -> int:
     """The folder of VNG and municipalities by itself; errors as `check_release`."""
     require_known_files(folder)
     return gate_vng.check(folder)
+
+
+def check_research(folder: Path, output: ResearchOutput) -> int:
+    """The researchers' folder against its agreement, value by value (release/research_gate.py)."""
+    require_known_files(folder)
+    return research_gate.check(folder, output)
 
 
 def require_known_files(folder: Path) -> None:

@@ -1,1 +1,1 @@
-"""Verbs of `koppel` that stand in a module of their own."""
+"""Verbs of `koppel` by topic; flows/cli.py registers each with one line."""

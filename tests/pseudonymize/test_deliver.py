@@ -12,6 +12,7 @@ import pytest
 
 from pseudonymize import prf, seal
 from pseudonymize.deliver import check
+from pseudonymize.domain import Domain
 from pseudonymize.identify import Rules
 from pseudonymize.parties import SupplierKeys
 from pseudonymize.report import DeliveryReport, column_of, sentence
@@ -168,7 +169,9 @@ def test_record_keys_pair_within_a_register_and_dropped_columns_are_gone(world) 
     out, _ = world.deliver(world.extract("a.csv", INJUS_HEAD, rows))
     payload = without_canaries(opened(out / "payload.age", world.linker.identity()), out)
     assert {"melding_id", "inrichting_code", "bsn", "skn", "skn_soort"}.isdisjoint(payload.column_names)
-    assert payload.schema.field("detentie_id").type == pa.binary(16)
+    assert payload.schema.field("detentie_id").type == Domain(
+        "v1", "koppelpunt-demo", "record:injus.detentie_id", "run-1"
+    ).type(16)
     assert len(set(payload["detentie_id"].to_pylist())) == 3
     key = world.supplier("justid").record.secret
     expected = prf.record(key, "koppelpunt-demo", "run-1", "injus.detentie_id").one(b"D7")[:16]
@@ -235,7 +238,7 @@ def test_an_identifier_the_agreement_does_not_name_is_not_used(world) -> None:
     source = world.extract("a.csv", INJUS_HEAD, rows)
     object.__setattr__(agreement, "identifier_types", ("NL:BSN-SYN", "NL:SKN"))
     report = check(source, agreement.declared, agreement)
-    assert Rules.of(agreement) == Rules(True, no_vip.types, Rules.of(agreement).dropped)
+    assert Rules.of(agreement) == Rules(True, no_vip.types, Rules.of(agreement).dropped, agreement.max_persons)
     assert report.emptied == {"VIP_NIET_OVEREENGEKOMEN": 1}
     assert dict(report.usable) == {"bsn": 0, "skn": 1, "vip": 0}
     object.__setattr__(agreement, "columns", {**agreement.columns, "skn": "drop"})
