@@ -113,22 +113,33 @@ def run(*, direct: bool = False, config: Config = None, quiet: Quiet = False, as
 
 
 @app.command
-def check(file: Path, *, register: str, synthetic: bool = False, as_json: Json = False) -> None:
-    """Validate an extract; nothing is written and no value is shown. Exit code 0 also when rows are rejected.
+def check(
+    file: Path,
+    *,
+    register: str | None = None,
+    agreement: Path | None = None,
+    synthetic: bool = False,
+    quarantine: Path | None = None,
+    as_json: Json = False,
+) -> None:
+    """Validate an extract; nothing is delivered and no value is shown. Exit code 0 also when rows are rejected.
 
     Parameters
     ----------
     file
         The extract: CSV, Parquet or XLSX.
     register
-        injus, injus_tbs, reclassering, ifzo, gmsd or crosswalk.
+        injus, injus_tbs, reclassering, ifzo, gmsd or crosswalk; not needed with an agreement.
+    agreement
+        The agreement (YAML) the delivery will fall under: judges exactly as `koppel deliver` will.
     synthetic
-        Judge numbers as synthetic ones (NL:BSN-SYN).
+        Without an agreement: judge numbers as synthetic ones (NL:BSN-SYN).
+    quarantine
+        Also write the row numbers to look at, with reasons and no values, to this new CSV file.
     """
-    from pseudonymize import deliver as room  # noqa: PLC0415
-    from schemas.registers import register as find  # noqa: PLC0415
+    from pseudonymize import commands  # noqa: PLC0415
 
-    _tell(room.check(file, find(register), synthetic=synthetic), as_json)
+    _tell(commands.check(file, register, agreement, synthetic, quarantine), as_json)
 
 
 @app.command
@@ -182,12 +193,12 @@ def _tell(found: Any, as_json: bool) -> None:
 def make(
     out_folder: Annotated[Path, Parameter(name="--out")], *, scale: float = 1.0, seed: int = 2024, as_json: Json = False
 ) -> None:
-    """Make the extracts of a synthetic country, and the truth apart.
+    """Make the extracts of a synthetic country, their agreements, and the truth apart.
 
     Parameters
     ----------
     out_folder
-        Where extracts/ and truth/ go.
+        Where extracts/, agreements/ and truth/ go.
     scale
         1 is the whole country.
     seed
@@ -196,6 +207,10 @@ def make(
     from synthetic import country  # noqa: PLC0415
 
     made = country.make(out_folder, scale=scale, seed=seed)
+    for source in sorted((Path(country.__file__).parent / "agreements").glob("*.yaml")):
+        target = out_folder / "agreements" / source.name
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(source.read_bytes())
     _show({"rows": made.rows, "persons": made.persons}, as_json, "Made")
 
 

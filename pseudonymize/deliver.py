@@ -74,9 +74,11 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
     `seen` is the head of the TTP's audit log in your last receipt: the manifest countersigns it. Without `mode`:
     mode A, under the K_S of `keys`.
     The list of rows to look at becomes `quarantaine-<out>.csv` beside it. Raises ConfigError
-    (agreement_mismatch, agreement_expired, wrong_domain, output_exists), KeyUnavailable key_check and what
-    `check` raises.
+    (bad_sequence, agreement_mismatch, agreement_expired, wrong_domain, output_exists), KeyUnavailable key_check and
+    what `check` raises.
     """
+    if not 1 <= sequence <= manifests.MAX_SEQUENCE:
+        raise ConfigError("bad_sequence")
     mode = mode or _shared(keys)
     _require(register, agreement, keys, mode, public, period)
     require_free(out)
@@ -93,10 +95,11 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
             batches = accepted(source, register, Rules.of(agreement), report, quarantine, progress=progress)
             rows = _split(batches, splitter, identity, payload)
             planted = _plant(canary.rows(register, Rules.of(agreement)), splitter, rows, identity, payload)
+            report.planted = int(planted["rows"])
             files = {"identity": (public.converter, identity)}
             if payload_columns(register, agreement):
                 files["payload"] = (public.linker, payload)
-            hashes = _sealed(part, files, report.accepted + int(planted["rows"]), progress)
+            hashes = _sealed(part, files, report.accepted + report.planted, progress)
         also = {
             "coverage": coverage,
             "canaries": planted,

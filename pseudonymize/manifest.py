@@ -16,6 +16,7 @@ from schemas.errors import DeliveryError
 
 FORMAT = "koppelpunt/delivery/1"
 MAX_BYTES = 4 << 20
+MAX_SEQUENCE = 999_999
 
 Label = Annotated[str, StringConstraints(pattern=r"^[a-z0-9-]{1,64}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,64}$")]
@@ -126,7 +127,7 @@ class Manifest(_Strict):
     supplier: Label
     agreement: AgreementRef
     period: Period
-    sequence: Annotated[int, Field(ge=1, le=999_999)]
+    sequence: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
     identifier_types: tuple[Literal["NL:BSN", "NL:BSN-SYN", "NL:SKN", "NL:VIP"], ...]
     rows: Rows
     reasons: dict[Code, Count]

@@ -21,7 +21,8 @@ _IDENTIFIERS = {
     "BSN_PLAATSHOUDER": "een bsn is een opvulnummer, zoals 000000000. Laat de cel leeg als het bsn onbekend is.",
     "BSN_ELFPROEF": "een bsn voldoet niet aan de elfproef. Controleer het nummer bij de bron.",
     "BSN_TESTREEKS": "een bsn komt uit de testreeks van RvIG. Haal proefpersonen uit het extract.",
-    "BSN_SYNTHETISCH": "een bsn heeft het controlegetal van een verzonnen nummer: een tikfout, of proefdata.",
+    "BSN_SYNTHETISCH": "een bsn heeft het controlegetal van een verzonnen nummer: een tikfout, of proefdata. "
+    "Is het een oefenbestand, controleer het dan met --agreement of --synthetic.",
     "BSN_NIET_SYNTHETISCH": "een bsn kan echt zijn, maar de afspraak staat alleen verzonnen nummers toe. "
     "Controleer of dit het goede bestand is.",
     "BSN_NIET_OVEREENGEKOMEN": "de afspraak noemt het bsn niet. De waarde is niet gebruikt.",
@@ -55,6 +56,7 @@ class DeliveryReport:
     quarantine_file: Path | None = None
     delivery: Path | None = None
     sequence: int | None = None
+    planted: int = 0
     manifest_sha256: str = ""
 
     def require_balance(self) -> None:
@@ -90,6 +92,8 @@ class DeliveryReport:
             lines.append("De rijnummers staan in het quarantainebestand naast de levering. Houd dat bij uzelf.")
         if self.manifest_sha256:
             lines.append(f"Levering {self.sequence} is verzegeld en getekend (manifest {self.manifest_sha256[:12]}).")
+            lines.append("Stuur de TTP alle bestanden uit de map van de levering, en niets anders.")
+            lines.append(f"Er gaan {self.planted} kanarierijen mee: personen die niet bestaan en nergens meetellen.")
         return "\n".join(lines)
 
     def as_dict(self) -> dict[str, Any]:
