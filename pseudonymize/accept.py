@@ -6,7 +6,7 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pseudonymize import audit, seal, signing
+from pseudonymize import audit, canary, seal, signing
 from pseudonymize import manifest as manifests
 from pseudonymize import receipt as receipts
 from pseudonymize.ledger import Ledger
@@ -41,7 +41,8 @@ def verify(
     """Check everything that can be checked without a private key; changes nothing.
 
     Order: signature, manifest, agreement, sequence, files, hashes. Raises DeliveryError bad_signature,
-    bad_manifest, agreement_mismatch, synthetic_refused, real_refused, too_many_persons, replay, sequence_gap,
+    bad_manifest, agreement_mismatch, synthetic_refused, real_refused, too_many_persons, canaries_missing, replay,
+    sequence_gap,
     stray_file or bad_hash; KeyUnavailable key_missing for an unknown supplier; ConfigError agreement_expired is
     the caller's to ask for. `waiting`: deliveries verified before this one and not yet recorded.
     """
@@ -50,6 +51,7 @@ def verify(
     signing.verify(public.signer(agreement.supplier), signature, text)
     found, digest = manifests.parse(text), hashlib.sha256(text).hexdigest()
     _require_agreed(found, agreement, public)
+    canary.require(found)
     known = False
     if ledger is not None:
         known = ledger.knows(found.register_name, found.supplier, found.sequence, digest)

@@ -27,7 +27,7 @@ def open_payload(
     """Payload file of a verified delivery -> `out`, Parquet with exactly the columns of the agreement.
 
     Raises DeliveryError agreement_mismatch (another text than the manifest names), bad_hash, unsealing_failed,
-    bad_schema, not_coarsened, row_count_mismatch; KeyUnavailable.
+    bad_schema, finer_than_agreed, row_count_mismatch; KeyUnavailable.
     """
     manifest = read_verified(delivery)
     if manifest.agreement.sha256 != agreement.sha256:
@@ -44,7 +44,7 @@ def open_payload(
             coarsen.require_coarse(agreement, batch)
             writer.write(batch)
             if progress is not None:
-                progress("openen", rows.rows, manifest.rows.accepted)
+                progress("openen", rows.rows, manifest.delivered)
         require_all(rows, manifest)
     return rows
 

@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pseudonymize import coarsen, prf
-from pseudonymize.columns import Canonical, fixed_bytes, fixed_size, flat, pseudonyms
+from pseudonymize.columns import Canonical, fixed_bytes, fixed_size, pseudonyms
 from pseudonymize.domain import Domain
 from pseudonymize.identify import COLUMNS, Rules
 from pseudonymize.parties import SupplierKeys
 from schemas.agreement import Agreement
 from schemas.column import Column, Role
+from schemas.distinct import flat
 from schemas.register import Register
 
 ROW_ID = 16  # bytes, random per delivery

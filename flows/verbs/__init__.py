@@ -1,1 +1,1 @@
-"""The verbs of `koppel` by topic: one module each, registered in flows/cli.py."""
+"""Verbs of `koppel` by topic; flows/cli.py registers each with one line."""
