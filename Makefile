@@ -8,7 +8,7 @@ TOOLS := .tools
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test bench bench-delivery lint types contracts tests setup clean help
+.PHONY: demo test bench bench-delivery mutate lint types contracts tests setup clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -45,6 +45,10 @@ tests: setup
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report= --no-cov-on-fail
 	$(BIN)/coverage report --skip-covered --format=total
 
+mutate: setup ## which changes to the pseudonymising code no test notices (long; docs/decisions/0021)
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
+
 bench: setup ## measure the national run and write docs/performance.md
 	$(BIN)/python -m tests.bench
 
@@ -52,4 +56,4 @@ bench-delivery: setup ## make, convert and open a 5 GB delivery; fails above 500
 	$(BIN)/python -m tests.bench.delivery --gb $(or $(GB),5)
 
 clean: ## remove the environment and everything the demo made
-	rm -rf $(VENV) $(TOOLS) demo .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(TOOLS) demo mutants .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

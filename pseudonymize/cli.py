@@ -16,6 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Never
 
+from pseudonymize import keyverbs
 from schemas.errors import ConfigError, Internal, KoppelError
 
 Answer = dict[str, Any]
@@ -105,7 +106,7 @@ def _convert(given: argparse.Namespace) -> Answer:
     from pseudonymize.parties import ConverterKeys  # noqa: PLC0415
     from pseudonymize.seal import file_hash  # noqa: PLC0415
 
-    keys = ConverterKeys(given.keys)
+    keys = ConverterKeys(given.keys, given.epoch)
     rows = convert(given.delivery, keys, given.out)
     return {"rows": rows.rows, "row_set": rows.text, "sha256": file_hash(given.out), "key_check": keys.link().tag}
 
@@ -127,7 +128,7 @@ def _recipient(given: argparse.Namespace) -> Answer:
     from pseudonymize.parties import ConverterKeys  # noqa: PLC0415
     from pseudonymize.seal import file_hash  # noqa: PLC0415
 
-    done = to_recipient(given.source, given.recipient, ConverterKeys(given.keys), given.out)
+    done = to_recipient(given.source, given.recipient, ConverterKeys(given.keys, given.epoch), given.out)
     return {"rows": done.rows, "key_check": done.key_check, "sha256": file_hash(given.out)}
 
 
@@ -173,17 +174,19 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]]
     "record": (_record, ("delivery", "ledger", "audit?", "audit-key?", "receipt?")),
     "certify": (_certify, ("source", "out", "audit", "audit-key")),
     "audit-serve": (_audit_serve, ()),
-    "convert": (_convert, ("delivery", "keys", "out")),
+    "convert": (_convert, ("delivery", "keys", "out", "epoch?")),
     "open": (_open, ("delivery", "keys", "out", "agreement")),
-    "recipient": (_recipient, ("source", "recipient", "keys", "out")),
+    "recipient": (_recipient, ("source", "recipient", "keys", "out", "epoch?")),
     "scan": (_scan, ("folder?", "leaving?", "store?", "keys?", "recipients?", "list?", "report!")),
     "sign": (_sign, ("folder", "keys")),
     "keys": (_keys, ("home", "suppliers", "recipients", "project", "epoch", "pre-epoch?")),
+    **keyverbs.VERBS,
 }
 _KINDS: dict[str, Callable[[str], Any]] = {
     **{name: str for name in ("register", "recipient", "recipients", "suppliers", "project", "epoch", "pre-epoch")},
     **{name: int for name in ("sequence", "waiting")},
     **{name: dt.date.fromisoformat for name in ("from", "until")},
+    **keyverbs.KINDS,
 }
 _TARGETS = {"from": "period_from", "until": "period_until"}
 

@@ -95,8 +95,11 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
             if payload_columns(register, agreement):
                 files["payload"] = (public.linker, payload)
             hashes = _sealed(part, files, report.accepted + int(planted["rows"]), progress)
-        also = {"coverage": coverage, "seen": None if seen is None else {"n": seen.n, "hash": seen.hash}}
-        also["canaries"] = planted
+        also = {
+            "coverage": coverage,
+            "canaries": planted,
+            "seen": None if seen is None else {"n": seen.n, "hash": seen.hash},
+        }
         described = _describe(agreement, keys, report, period=period, hashes=hashes, total=rows.text, also=also)
         report.manifest_sha256 = _sign(part, described, keys)
     report.delivery = out

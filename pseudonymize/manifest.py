@@ -87,13 +87,6 @@ class Hashes(_Strict):
     payload: Sha256 | None = None
 
 
-class SeenHead(_Strict):
-    """The head of the TTP's audit log that the supplier's last receipt carried: signing this countersigns it."""
-
-    n: Annotated[int, Field(ge=1)]
-    hash: Sha256
-
-
 class Canaries(_Strict):
     """Planted rows, outside the row accounting: how many, from which agreed list, and their random row ids."""
 
@@ -106,6 +99,13 @@ class Canaries(_Strict):
         if len(set(self.row_ids)) != self.rows or len(self.row_ids) != self.rows:
             raise ValueError("canary rows do not add up")
         return self
+
+
+class SeenHead(_Strict):
+    """The head of the TTP's audit log that the supplier's last receipt carried: signing this countersigns it."""
+
+    n: Annotated[int, Field(ge=1)]
+    hash: Sha256
 
 
 class Coverage(_Strict):
