@@ -15,11 +15,13 @@ from flows import report
 from flows.report import Mode, Reporter
 from flows.safe import guarded
 from flows.verbs import keys as key_verbs
+from flows.verbs.scan import scan
 from flows.verbs.status import status
 from schemas.errors import KoppelError
 
 app = App(name="koppel", help="Link registers about vulnerable people without anyone learning who they are.")
 synthetic_app = App(name="synthetic", help="A synthetic Netherlands, calibrated on published figures.")
+app.command(scan)
 app.command(synthetic_app)
 app.command(key_verbs.app)
 app.command(status)

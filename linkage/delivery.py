@@ -58,6 +58,10 @@ class Delivery:
         """A number of the row accounting: in, accepted, quarantined or out_of_scope."""
         return int(self.manifest["rows"][kind])
 
+    def canaries(self) -> list[bytes]:
+        """Random ids of the rows that are planted and belong to nobody: read, and left out of every view."""
+        return [bytes.fromhex(text) for text in self.manifest.get("canaries", {}).get("row_ids", [])]
+
     def coverage(self) -> list[tuple[str, str, int]]:
         """(half-year, municipality, rank of the status) for every listed municipality; empty for other registers."""
         listed: dict[str, Any] = self.manifest.get("coverage") or {}

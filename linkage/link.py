@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from linkage import accounting, domains, match, queries, stage, tables
+from linkage import accounting, domains, indicators, match, queries, stage, tables
 from linkage.database import Connection, connect
 from linkage.delivery import Delivery
 from linkage.plan import Parameter, Plan
@@ -20,7 +20,7 @@ from schemas.target_group import RUN_TABLES
 
 __all__ = ["Delivery", "LinkResult", "link"]
 
-MACROS = ("half_number", "half_end", "half_of", "half_name", "place_rank")
+MACROS = ("half_number", "half_end", "half_of", "half_name", "place_rank", "age_band")
 CURRENT = ("list_last_coverage", "find_replaced", "view_current_links", "view_row_keys")
 TRAJECTORIES = (
     *("told_attributes", "persons", "detention_parts", "detention_spells", "tbs_events", "placement_requests"),
@@ -29,7 +29,7 @@ TRAJECTORIES = (
 )
 EVENTS = (
     *("merge_by_rule", "wmo_arrangements", "departures", "events", "event_detention", "event_care"),
-    *("event_wmo", "event_outcome", "event_place", "title_end_events"),
+    *("event_wmo", "event_outcome", "event_place", "event_return", "title_end_events"),
 )
 COUNTS = ("coverage", "presence", "match_rates", "target_group")
 
@@ -97,6 +97,7 @@ def _compute(con: Connection, deliveries: Sequence[Delivery], plan: Plan) -> tup
 def _count(con: Connection, deliveries: Sequence[Delivery], plan: Plan, account: accounting.Account) -> None:
     values = plan.parameters()
     _run(con, COUNTS, values)
+    indicators.compute(con, plan)
     stage.table_from_arrow(con, "set_aside", accounting.set_aside(deliveries))
     _run(con, ("figures", "count_injus", "count_reclassering", "count_ifzo", "count_cbs"), values)
     _run(con, ("register_counts",), values)

@@ -22,13 +22,17 @@ from schemas.target_group import MATEN
 COUNTRY = ("NL", "Nederland")
 SPECIAL = {"0000": "Gemeente onbekend", "1999": "Niet in Nederland ingeschreven (RNI)", "ONB": "Geen gemeente bekend"}
 _WMO = {"THUIS", "OPVANG"}
+_REAL = "where row_id not in (select row_id from canary_row)"
 
 
 def views(con: Connection, deliveries: Sequence[Delivery], domain: Domain | None) -> None:
     """`links` over all registers and `payload_<register>` per register; empty where nothing was delivered.
 
-    A link file of another domain than `domain` makes every query over `links` an error that names both.
+    Both leave out the planted canaries, by the row ids that the signed manifests name (decision 19). A link file
+    of another domain than `domain` makes every query over `links` an error that names both.
     """
+    planted = [row_id for delivery in deliveries for row_id in delivery.canaries()]
+    _table(con, "canary_row", pa.table({"row_id": pa.array(planted, pa.binary())}))
     for register in REGISTERS.values():
         if register.payload_columns:
             schema = ddl.payload_schema(register)
@@ -45,7 +49,8 @@ def _payload(delivery: Delivery, schema: pa.Schema) -> str:
         f"{f.name}::{ddl.sql_type(f.type)} as {f.name}" if f.name in held else _empty(f.name, f.type) for f in schema
     ]
     return (
-        f"select {delivery.sequence:d} as sequence, {', '.join(cells)}\nfrom read_parquet({quoted(delivery.payload)})"
+        f"select {delivery.sequence:d} as sequence, {', '.join(cells)}\n"
+        f"from read_parquet({quoted(delivery.payload)})\n{_REAL}"
     )
 
 
@@ -57,7 +62,7 @@ def _link(con: Connection, delivery: Delivery, domain: Domain | None) -> str:
         f"in_domain({name}, {label}, {quoted(told)}) as {name}"
         for name, label in domains_of(con, delivery.register, delivery.sequence)
     )
-    return f"{head}, {names}\nfrom read_parquet({quoted(delivery.link)})"
+    return f"{head}, {names}\nfrom read_parquet({quoted(delivery.link)})\n{_REAL}"
 
 
 def domains_of(con: Connection, register: str, sequence: int) -> list[tuple[str, str]]:

@@ -19,7 +19,7 @@ from schemas.errors import ConfigError
 def create_demo_keys(
     home: Path, suppliers: list[str], recipients: list[str], project: str, epoch: str, *, pre_epoch: str = ""
 ) -> PublicKeys:
-    """Write suppliers/NAME/, converter/, linker/, kek/ and public/ under `home`; returns what is public.
+    """Write suppliers/NAME/, converter/, linker/, gate/, kek/ and public/ under `home`; returns what is public.
 
     `epoch` is that of the TTP's keys, `pre_epoch` that of the sources' (the same when left out). ConfigError
     output_exists when `home` is not empty, bad_label for a wrong name.
@@ -44,6 +44,7 @@ def create_demo_keys(
         certifiers={CONVERTER: public_signer(home / CONVERTER)},
     )
     public.save(home / "public")
+    _gate(home, project, epoch)
     return public
 
 
@@ -70,3 +71,11 @@ def _supplier(folder: Path, name: str, k_s: Key) -> str:
     keys.make(folder / "record.key", "record", k_s.project, k_s.epoch, name)
     keys.make(folder / "sign.key", "sign", k_s.project, k_s.epoch, name)
     return public_signer(folder)
+
+
+def _gate(home: Path, project: str, epoch: str) -> None:
+    """The egress gate's signing key, and its public half as PEM, which stock tools verify with."""
+    store.create(home / "gate", kek="../kek/gate")
+    keys.make(home / "gate" / "sign.key", "sign", project, epoch, "gate")
+    sign = keys.load(home / "gate" / "sign.key", "sign")
+    (home / "public" / "gate.pem").write_bytes(signing.public_pem(sign.secret))

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pseudonymize import domain, parquet, prf, seal
+from pseudonymize import canary, domain, parquet, prf, seal
 from pseudonymize.accept import read_verified, require_hash
 from pseudonymize.ahead import ahead
 from pseudonymize.columns import pseudonyms
@@ -39,6 +39,8 @@ class Recipient:
 def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress | None = None) -> RowSet:
     """Identity file of a verified delivery -> `out`, Parquet: row_id and labelled link pseudonyms.
 
+    Beside it comes canaries.age: what the planted canaries look like, sealed for the converter (canary.py).
+
     Raises DeliveryError bad_hash, unsealing_failed, bad_schema, row_count_mismatch; ConfigError wrong_domain
     when the pre-pseudonyms are of another project or epoch than K_T; KeyUnavailable.
     """
@@ -48,39 +50,46 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
     key = keys.link()
     stage = prf.link(key.secret, key.project, key.epoch)
     schema = identity_schema(Domain(prf.SCHEME, key.project, "link", key.epoch))
-    rows = RowSet()
+    rows, watch = RowSet(), canary.Watch(manifest)
     with parquet.writing(out) as writer, seal.opened(source, keys.identity()) as reader:
         _require_identity(reader.schema, manifest, key)
         writer.start(schema, schema.names)
-        for batch in ahead(_converted(reader, stage, schema, rows, manifest)):
-            writer.write(batch)
+        for before, made in ahead(_converted(reader, stage, schema, rows, manifest)):
+            watch.see(before, made)
+            writer.write(made)
             if progress is not None:
-                progress("omzetten", rows.rows, manifest.rows.accepted)
+                progress("omzetten", rows.rows, manifest.delivered)
         require_all(rows, manifest)
+        watch.save(out.parent, _labels(manifest, key), keys.identity())
     return rows
 
 
 def _converted(
     reader: seal.Reader, stage: prf.Prf, schema: pa.Schema, rows: RowSet, manifest: Manifest
-) -> Iterator[pa.Table]:
-    """Batches with link pseudonyms; a row past the quota is never converted."""
+) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
+    """Batches before and after, with link pseudonyms; a row past the quota is never converted."""
     for batch in reader:
         rows.add(batch["row_id"])
         require_quota(rows.rows, manifest)
         converted = [pseudonyms(stage, domain.storage(batch[name])) for name in COLUMNS]
-        yield pa.table([batch["row_id"], *converted], schema=schema)
+        yield batch, pa.table([batch["row_id"], *converted], schema=schema)
+
+
+def _labels(manifest: Manifest, key: Key) -> dict[str, str]:
+    pre = Domain(prf.SCHEME, manifest.project, "pre", manifest.epoch)
+    return {"pre": pre.label, "link": Domain(prf.SCHEME, key.project, "link", key.epoch).label}
 
 
 def require_quota(rows: int, manifest: Manifest) -> None:
     """DeliveryError row_count_mismatch as soon as there are more rows than the manifest declares."""
-    if rows > manifest.rows.accepted + QUOTA_MARGIN:
-        raise DeliveryError("row_count_mismatch", declared=manifest.rows.accepted, read=rows)
+    if rows > manifest.delivered + QUOTA_MARGIN:
+        raise DeliveryError("row_count_mismatch", declared=manifest.delivered, read=rows)
 
 
 def require_all(rows: RowSet, manifest: Manifest) -> None:
     """DeliveryError row_count_mismatch unless exactly the declared rows came, by number and by row ids."""
-    if rows.rows != manifest.rows.accepted or rows.text != manifest.row_set:
-        raise DeliveryError("row_count_mismatch", declared=manifest.rows.accepted, read=rows.rows)
+    if rows.rows != manifest.delivered or rows.text != manifest.row_set:
+        raise DeliveryError("row_count_mismatch", declared=manifest.delivered, read=rows.rows)
 
 
 def _require_identity(schema: pa.Schema, manifest: Manifest, key: Key) -> None:

@@ -43,7 +43,7 @@ def open_payload(
             require_quota(rows.rows, manifest)
             writer.write(batch)
             if progress is not None:
-                progress("openen", rows.rows, manifest.rows.accepted)
+                progress("openen", rows.rows, manifest.delivered)
         require_all(rows, manifest)
     return rows
 
