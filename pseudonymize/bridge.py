@@ -132,10 +132,10 @@ def read(folder: Path, converter: ConverterKeys) -> Bridge:
 
 
 def use(folder: Path, source: Path, converter: ConverterKeys, out: Path) -> dict[str, Any]:
-    """Rewrite a Parquet file's pseudonyms of the old epoch as those of the new one.
+    """Rewrite a Parquet file's pseudonyms of the old epoch, in every column that has them, as those of the new one.
 
-    Rows whose pseudonym is not in the bridge are left out and counted: rows = converted + unmatched.
-    KeyUnavailable bridge_expired (and it is deleted, with a certificate); DeliveryError bad_hash;
+    Null stays null. Rows with a pseudonym that is not in the bridge are left out and counted: rows = converted +
+    unmatched. KeyUnavailable bridge_expired (and it is deleted, with a certificate); DeliveryError bad_hash;
     ConfigError wrong_domain.
     """
     found = read(folder, converter)
@@ -145,19 +145,28 @@ def use(folder: Path, source: Path, converter: ConverterKeys, out: Path) -> dict
         raise KeyUnavailable("bridge_expired", id=found.id)
     table = _table(source)
     columns = domain.labelled(table.schema)
-    if len(columns) != 1:
-        raise ConfigError("wrong_domain", found=f"{len(columns)} labelled columns")
-    domain.require(table.schema, columns[0], found.old)
-    pairs = _opened(folder, found, converter)
-    place = pc.index_in(_bytes(table[columns[0]]), value_set=pairs["old"], skip_nulls=True)
-    hit = table.filter(place.is_valid())
-    field, position = found.new.field(columns[0], PSEUDONYM), table.schema.get_field_index(columns[0])
-    made = pairs["new"].take(place.drop_null()).cast(field.type)
-    target = table.schema.set(position, field).remove_metadata()
+    if not columns:
+        raise ConfigError("wrong_domain", found="no labelled column")
+    for name in columns:
+        domain.require(table.schema, name, found.old)
+    moved, hit = _moved(table, columns, found, _opened(folder, found, converter))
     with parquet.writing(out) as writer:
-        writer.start(target, [columns[0]])
-        writer.write(hit.set_column(position, field, made).cast(target))
-    return {"rows": table.num_rows, "converted": hit.num_rows, "unmatched": table.num_rows - hit.num_rows}
+        writer.start(moved.schema, columns)
+        writer.write(moved.filter(hit))
+    converted = pc.sum(hit).as_py() or 0
+    return {"rows": table.num_rows, "converted": converted, "unmatched": table.num_rows - converted}
+
+
+def _moved(table: pa.Table, columns: list[str], found: Bridge, pairs: pa.Table) -> tuple[pa.Table, pa.Array]:
+    """The table with new pseudonyms, and which rows are whole."""
+    whole = pa.array([True] * table.num_rows, pa.bool_())
+    for name in columns:
+        old, place = _bytes(table[name]), table.schema.get_field_index(name)
+        match = pc.index_in(old, value_set=pairs["old"], skip_nulls=True)
+        field = found.new.field(name, PSEUDONYM)
+        table = table.set_column(place, field, pairs["new"].take(match).cast(field.type))
+        whole = pc.and_(whole, pc.or_(match.is_valid(), old.is_null()))
+    return table.replace_schema_metadata(None), whole
 
 
 def _opened(folder: Path, found: Bridge, converter: ConverterKeys) -> pa.Table:

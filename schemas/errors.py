@@ -179,7 +179,7 @@ ADVICE: dict[str, str] = {
     "bad_share": "a share cannot be read; ask its custodian to check the words",
     "mixed_shares": "these shares are not of one set, or one is not what it was; nothing was restored",
     "too_few_shares": "more custodians are needed to restore this key",
-    "unknown_set": "this folder has no record of that set of shares; see `koppel keys list`",
+    "unknown_set": "this folder has no record of that set of shares; its id stands on the shares and the certificate",
     "bridge_mismatch": "the two files are not conversions of one source under two epochs",
     "bridge_expired": "the bridge is past its last day; it was deleted, with a certificate",
     "bridge_valid": "the bridge is still in use; name --early to end it before its last day",

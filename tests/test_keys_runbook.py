@@ -104,7 +104,8 @@ def test_the_runbook_runs_from_the_first_store_to_the_last_certificate(runner: R
     drill, made = runner.said("koppel keys restore")[0], runner.said("koppel keys create converter --kind link")[0]
     assert drill["check"] == made["check"]
     (moved,) = runner.said("koppel keys bridge use")
-    assert (moved["rows"], moved["converted"], moved["unmatched"]) == (20, 20, 0)
+    assert (moved["rows"], moved["unmatched"]) == (moved["converted"], 0)
+    assert moved["rows"] >= 20  # and the canaries
     destroyed = runner.said("koppel keys destroy converter")[0]
     assert [one["custodians"] for one in destroyed["outstanding"]] == [["anna", "bram", "cleo", "dirk", "ella"]]
     assert runner.said("koppel keys certificate")[0]["id"] == destroyed["id"]

@@ -333,7 +333,7 @@ def use(
     folder
         The bridge.
     source
-        Parquet file with one column of old pseudonyms.
+        Parquet file with columns of old pseudonyms.
     keys
         The converter's key folder.
     out_file

@@ -80,19 +80,28 @@ def test_the_bridge_pairs_what_conversion_made_of_one_value(overlap: Overlap) ->
     source, out = overlap.table(), overlap.home / "new-table.parquet"
     done = bridge.use(overlap.out, source, overlap.converter, out)
     old = plain(source)
-    assert done == {"rows": len(old), "converted": sum(v is not None for v in old), "unmatched": old.count(None)}
+    assert done == {"rows": len(old), "converted": len(old), "unmatched": 0}
     found = pq.read_table(out)
     assert domain.of_field(found.schema, "skn") == made.new
-    pairs = dict(expected)
-    assert plain(out) == [pairs[value] for value in old if value]
-    assert found["n"].to_pylist() == [n for n, value in enumerate(old) if value]
+    pairs = {**dict(expected), None: None}
+    assert plain(out) == [pairs[value] for value in old]
+    assert found["n"].to_pylist() == [*range(len(old))]
+
+
+def test_a_link_file_is_led_over_in_every_column_and_equals_a_new_conversion(overlap: Overlap) -> None:
+    """How the link files in the store go to the new epoch without the deliveries they were made of."""
+    overlap.make()
+    done = bridge.use(overlap.out, overlap.old, overlap.converter, overlap.home / "moved.parquet")
+    assert done["rows"] == done["converted"]
+    assert pq.read_table(overlap.home / "moved.parquet").equals(pq.read_table(overlap.new))
 
 
 def test_rows_that_the_bridge_does_not_know_are_left_out_and_counted(overlap: Overlap) -> None:
     overlap.make()
     done = bridge.use(overlap.out, overlap.table(extra=True), overlap.converter, overlap.home / "x.parquet")
     assert done["rows"] == done["converted"] + done["unmatched"]
-    assert done["unmatched"] == 1 + plain(overlap.old).count(None)
+    assert done["unmatched"] == 1
+    assert pq.read_table(overlap.home / "x.parquet").num_rows == done["converted"]
 
 
 def test_a_bridge_between_recipients_pseudonyms(overlap: Overlap) -> None:
@@ -106,7 +115,7 @@ def test_a_bridge_between_recipients_pseudonyms(overlap: Overlap) -> None:
     made = bridge.make(*files, overlap.converter, overlap.home / "b", MONTH)
     assert (made.old.name, made.rows) == ("recipient:onderzoek", len(set(plain(files[0])) - {None}))
     bridge.use(overlap.home / "b", files[0], overlap.converter, overlap.home / "x.parquet")
-    assert plain(overlap.home / "x.parquet") == [one for one in plain(files[1]) if one]
+    assert plain(overlap.home / "x.parquet") == plain(files[1])
 
 
 def test_after_its_last_day_a_bridge_is_refused_and_deleted_with_a_certificate(overlap: Overlap, monkeypatch) -> None:
@@ -199,7 +208,14 @@ def test_only_the_old_domain_is_led_over(overlap: Overlap) -> None:
     with pytest.raises(ConfigError, match="wrong_domain"):
         bridge.use(overlap.out, new, overlap.converter, overlap.home / "x.parquet")
     with pytest.raises(ConfigError, match="wrong_domain"):
-        bridge.use(overlap.out, overlap.old, overlap.converter, overlap.home / "x.parquet")  # which column?
+        bridge.use(overlap.out, bare(overlap), overlap.converter, overlap.home / "x.parquet")
+
+
+def bare(overlap: Overlap) -> Path:
+    """A file without any label."""
+    path = overlap.home / "bare.parquet"
+    pq.write_table(pa.table({"n": [1, 2]}), path)
+    return path
 
 
 def test_the_two_files_must_be_of_one_source(overlap: Overlap, tmp_path: Path) -> None:

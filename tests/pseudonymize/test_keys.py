@@ -38,12 +38,12 @@ def test_each_party_has_its_own_folder_and_no_other_key(world) -> None:
         "converter/recipient-onderzoek.key",
         "converter/sign.key",
         "converter/store.json",
+        "gate/store.json",
         "linker/age.key",
         "linker/store.json",
         "public/public.json",
         "public/gate.pem",
         "gate/sign.key",
-        "gate/store.json",
     }
     parties = {"audit", "converter", "gate", "linker", *(Path(name).parts[1] for name in suppliers)}
     assert {Path(name).parts[1] for name in keks} == parties  # a key-encryption key of its own, elsewhere
