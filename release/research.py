@@ -17,9 +17,9 @@ from linkage.database import quoted
 from release import research_anonymity, research_coarsen, research_text
 from release.files import write_parquet
 from release.research_text import EXAMPLES, kept, readme, source, views
-from schemas import pseudonym
 from schemas.errors import DisclosureRefused
 from schemas.linked import LINKED_TABLES
+from schemas.pseudonym import KEY, labels
 from schemas.research import YEAR_OF, ResearchOutput
 
 __all__ = ["EXAMPLES", "readme", "views", "write_research"]
@@ -36,7 +36,11 @@ def write_research(
     without a usable number). DisclosureRefused identifier_in_release when a person_id would be left,
     k_anonymity when the agreement refuses what is too fine.
     """
-    names = _names(pseudonyms)
+    read = pq.read_table(pseudonyms)
+    label = _label(read.schema)
+    names = read.rename_columns(["person_id", "pseudonym"]).cast(
+        pa.schema([("person_id", pa.int64()), pa.field("pseudonym", pa.binary(), metadata=label)])
+    )
     _require_all_named(linked, names)
     told = {**provenance, "afspraak": output.output}
     with duckdb.connect() as con:
@@ -50,14 +54,13 @@ def write_research(
     return [*made, *_texts(out, told, output)]
 
 
-def _names(path: Path) -> pa.Table:
-    """person_id and pseudonym as plain bytes, with the label of its domain as field metadata: the gate reads it."""
-    read = pq.read_table(path)
-    found = pseudonym.labels(read.schema, read.schema.names[1])
-    label = {pseudonym.KEY: found[0].label.encode("ascii")} if found else None
-    field = pa.field("pseudonym", pa.binary(), metadata=label)
-    cells = [read.column(0), pseudonym.storage(read.column(1)).cast(pa.binary())]
-    return pa.table(cells, schema=pa.schema([pa.field("person_id", pa.int64()), field]))
+def _label(schema: pa.Schema) -> dict[bytes, bytes] | None:
+    """Whose domain the pseudonyms are of, as field metadata: plain bytes for readers without our Arrow type.
+
+    None without a label: the gate then stops the release.
+    """
+    found = labels(schema, schema.names[1])
+    return {KEY: found[0].label.encode("ascii")} if found else None
 
 
 def _require_all_named(linked: Path, names: pa.Table) -> None:
