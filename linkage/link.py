@@ -31,7 +31,7 @@ EVENTS = (
     *("merge_by_rule", "wmo_arrangements", "departures", "events", "event_detention", "event_care"),
     *("event_wmo", "event_outcome", "event_place", "event_return", "title_end_events"),
 )
-COUNTS = ("coverage", "presence", "match_rates", "target_group")
+COUNTS = ("gmsd_history", "coverage", "presence", "match_rates", "target_group")
 
 
 @dataclass(frozen=True)

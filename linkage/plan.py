@@ -35,6 +35,7 @@ class Plan:
     join_margin_days: int = 3
     reuse_gap_days: int = 183
     birth_year_margin: int = 1
+    care_messages_from: dt.date = dt.date(2024, 1, 1)
     return_months: int = 24
     long_detention_months: int = 4
     lead_least_days: int = 42
@@ -80,6 +81,7 @@ class Plan:
             f"Kerncijfer: tot en met {self.headline_days} dagen na het titeleinde.",
             f"Wmo-halfjaren worden samengevoegd volgens het CBS, met een marge van {self.join_margin_days} dagen.",
             f"Een toewijzingsnummer dat na meer dan {self.reuse_gap_days} dagen terugkomt is een nieuw arrangement.",
+            f"Begin en einde van zorg zijn een verplicht bericht (FZ823, FZ825) vanaf {self.care_messages_from}.",
             f"Terugkeer: een detentie die begint binnen {self.return_months} maanden na het titeleinde.",
             f"Lange detentie: meer dan {self.long_detention_months} maanden (kans op verlies van de woning).",
             f"Voorsprong van de toewijzing: minstens {self.lead_least_days} of {self.lead_wanted_days} dagen.",

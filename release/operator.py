@@ -37,7 +37,7 @@ def sections(linked: Path, run: dict[str, Any]) -> list[Section]:
     """Title, explanation, heads, rows: what both renderings show."""
     tables = {
         name: pq.read_table(linked / f"{name}.parquet")
-        for name in ("persons", "coverage", "funnel", "match_rates", "reconciliation")
+        for name in ("persons", "coverage", "gmsd_history", "funnel", "match_rates", "reconciliation")
     }
     return [
         _run(run),
@@ -47,6 +47,7 @@ def sections(linked: Path, run: dict[str, Any]) -> list[Section]:
         _funnel(tables["funnel"]),
         _matches(tables["match_rates"]),
         _coverage(tables["coverage"]),
+        _history(tables["gmsd_history"]),
         _reconciliation(tables["reconciliation"]),
     ]
 
@@ -163,6 +164,20 @@ def _coverage(coverage: pa.Table) -> Section:
         ("halfjaar", "geleverd", "niet geleverd", "verdacht"),
         rows,
     )
+
+
+def _history(history: pa.Table) -> Section:
+    """Municipalities and rows per delivery and half-year that a later delivery replaced, and by which."""
+    lines: dict[tuple[Any, ...], list[int]] = {}
+    for row in history.to_pylist():
+        key = (row["half_year"], row["sequence"], row["status"] or "-", row["replaced_by"], row["replaced_status"])
+        if row["replaced_by"] is not None:
+            total = lines.setdefault(key, [0, 0])
+            total[0] += 1
+            total[1] += row["rows_replaced"]
+    rows = [[*key, *total] for key, total in sorted(lines.items(), key=str)]
+    heads = ("halfjaar", "levering", "status", "vervangen door", "status daarvan", "gemeenten", "vervallen rijen")
+    return ("Vervangen leveringen GMSD", "Per gemeente en levering: gmsd_history.parquet.", heads, rows)
 
 
 def _reconciliation(table: pa.Table) -> Section:

@@ -36,6 +36,7 @@ class Measured:
 
 def measure(con: duckdb.DuckDBPyConnection, output: ResearchOutput) -> list[Measured]:
     """Every set of the agreement, over the views of `con` (one per delivered table)."""
+    con.execute((SQL / "anonymity_people.sql").read_text(encoding="utf-8"))
     return [_measure(con, output, name, one) for name, one in output.anonymity.sets.items()]
 
 
@@ -56,15 +57,18 @@ def _measure(con: duckdb.DuckDBPyConnection, output: ResearchOutput, name: str, 
 
 
 def _rows(output: ResearchOutput, one: QuasiSet, secret: str | None) -> str:
-    """Rows of the set's table as person, class and secret. Who has no pseudonym is a person per row."""
-    own = output.kept(one.table)
+    """Rows of the set's table as person (a number), class and secret. Who has no pseudonym is a person per row."""
+    own = () if one.table == "persons" else output.kept(one.table)
     cells = [f"{'t' if name in own else 'p'}.{name}" for name in one.known]
     told = "null" if secret is None else f"{'t' if secret in own else 'p'}.{secret}"
-    person = "coalesce(hex(t.pseudonym), 'row ' || row_number() over ())"
-    join = "" if one.table == "persons" else "left join persons as p on p.pseudonym = t.pseudonym"
+    if one.table == "persons":
+        person, rows = "p.number", "anonymity_people as p"
+    else:
+        person = "coalesce(p.number, -row_number() over ())"
+        rows = f"{one.table} as t left join anonymity_people as p on p.pseudonym = t.pseudonym"
     return (
         f"create or replace temp view anonymity_rows as select {person} as person, row({', '.join(cells)}) as class, "  # noqa: S608 - declared names
-        f"{told}::varchar as secret from {one.table} as t {join}"
+        f"{told}::varchar as secret from {rows}"
     )
 
 

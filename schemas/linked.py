@@ -105,6 +105,8 @@ CARE_SPELLS = OutTable(
         _r("care_begin", _DATE, Q, "Begin."),
         _c("care_end", _DATE, Q, "Einde; leeg als een van de lijnen open is."),
         _r("lines", pa.int32(), M, "Aantal zorglijnen (stapelzorg blijft zichtbaar)."),
+        _r("begin_by_message", _BOOL, M, "Begin is een verplicht bericht (FZ823): vanaf 2024."),
+        _r("end_by_message", _BOOL, M, "Einde is een verplicht bericht (FZ825): vanaf 2024; eerder onbetrouwbaar."),
     ),
 )
 

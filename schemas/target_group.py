@@ -89,6 +89,33 @@ COVERAGE = OutTable(
     key=("gemeente", "half_year"),
 )
 
+GMSD_HISTORY = OutTable(
+    "gmsd_history",
+    "Leveringen GMSD: wat een latere levering verving",
+    "one row per delivery x half-year x municipality that the delivery lists or has rows of",
+    (
+        _c("half_year", _STR, "Halfjaar."),
+        _c("gemeentecode", _STR, "Gemeentecode zoals geleverd."),
+        _c("sequence", pa.int32(), "Volgnummer van de levering."),
+        _c(
+            "status",
+            _STR,
+            "voorlopig, nader_voorlopig of definitief; leeg als de levering de gemeente niet noemt.",
+            True,
+        ),
+        _c("rows_delivered", _INT, "Rijen in deze levering."),
+        _c(
+            "replaced_by",
+            pa.int32(),
+            "Volgnummer van de eerste levering die deze vervangt; leeg als ze nog geldt.",
+            True,
+        ),
+        _c("replaced_status", _STR, "Status van die levering.", True),
+        _c("rows_replaced", _INT, "Rijen die daardoor vervielen."),
+    ),
+    key=("half_year", "gemeentecode", "sequence"),
+)
+
 FUNNEL = OutTable(
     "funnel",
     "Trechter: van rij naar gebeurtenis, per register",
@@ -152,5 +179,14 @@ RECONCILIATION = OutTable(
 
 RUN_TABLES: dict[str, OutTable] = {
     table.name: table
-    for table in (TARGET_GROUP, COVERAGE, FUNNEL, MATCH_RATES, REGISTER_COUNTS, RECONCILIATION, *INDICATOR_TABLES)
+    for table in (
+        TARGET_GROUP,
+        COVERAGE,
+        GMSD_HISTORY,
+        FUNNEL,
+        MATCH_RATES,
+        REGISTER_COUNTS,
+        RECONCILIATION,
+        *INDICATOR_TABLES,
+    )
 }

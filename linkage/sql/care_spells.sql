@@ -1,6 +1,6 @@
 -- grain in: one row per ifzo row. grain out: one row per person x care group x run of touching realised lines.
 -- why: only care that began is a placement; lines touch when one begins on or before the end of another.
--- source: linkage.md sections 2 and 7, Title ends.
+-- source: linkage.md sections 2 and 7, Title ends; registers.md 0.7: from 2024 on begin and end are mandatory messages.
 create table care_spells as
 with
 lines as (
@@ -40,6 +40,8 @@ select
   care_group,
   min(zorg_begin) as care_begin,
   nullif(max(zorg_eind), date '9999-12-31') as care_end,
-  count(*)::integer as lines
+  count(*)::integer as lines,
+  care_begin >= $care_messages_from::date as begin_by_message,
+  coalesce(care_end >= $care_messages_from::date, false) as end_by_message
 from numbered
 group by person_id, care_group, spell

@@ -72,6 +72,8 @@ class Care(NamedTuple):
     begin: dt.date
     end: dt.date | None
     lines: int
+    begin_by_message: bool
+    end_by_message: bool
 
 
 class Title(NamedTuple):
@@ -114,7 +116,7 @@ def oracle(
     events: list[Event] = []
     for person in people:
         out["persons"].append(_person_row(person, plan))
-        spells, care, chains = _spells(person, delivered, plan), _care(person), _chains(person, plan)
+        spells, care, chains = _spells(person, delivered, plan), _care(person, plan), _chains(person, plan)
         mine = [a for a in wmo if a.person_id == person.number]
         events += _events(person, spells, care, chains, mine, delivered, plan)
         out["detention_spells"] += spells
@@ -301,13 +303,14 @@ def _request(person: Person, rows: list[Row]) -> tuple[Any, ...]:
 # ---------------------------------------------------------------- care and titles
 
 
-def _care(person: Person) -> list[Care]:
+def _care(person: Person, plan: Plan) -> list[Care]:
     """C1: realised lines of one care group that overlap or touch."""
     lines: dict[str, list[tuple[dt.date, dt.date]]] = defaultdict(list)
     for row in person.rows["ifzo"]:
         if row["zorg_begin"]:
             lines[CARE_GROUP[row["zorgtype"]]].append((row["zorg_begin"], row["zorg_eind"] or FOREVER))
     spells = []
+    since = plan.care_messages_from
     for group, found in lines.items():
         runs: list[list[tuple[dt.date, dt.date]]] = []
         for line in sorted(found):
@@ -317,7 +320,8 @@ def _care(person: Person) -> list[Care]:
                 runs.append([line])
         for run in runs:
             end = max(end for _, end in run)
-            spells.append(Care(person.number, group, run[0][0], None if end == FOREVER else end, len(run)))
+            told = run[0][0] >= since, since <= end < FOREVER
+            spells.append(Care(person.number, group, run[0][0], None if end == FOREVER else end, len(run), *told))
     return spells
 
 

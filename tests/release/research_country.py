@@ -12,10 +12,12 @@ import pyarrow.parquet as pq
 
 from schemas import codes
 from schemas.linked import LINKED_TABLES, OUTCOMES, OUTCOMES_REST
+from schemas.pseudonym import Domain, mirrored
 from schemas.register import OutColumn
 from schemas.research import is_place
 
 PEOPLE = 240
+DOMAIN = Domain("v1", "test", "recipient:onderzoek", "epoch-1")
 PLACES = ("0363", "0363", "0363", "0599", "0384", "0014", "0000", "1999")
 WORDS = {
     "care_group": ("AMBULANT", "KLINISCH"),
@@ -50,8 +52,10 @@ def write_country(folder: Path, seed: int = 5) -> Path:
             cells[table.names.index("linkable")] = [bool(i % 20) for i in range(PEOPLE)]
         arrays = [pa.array(values, c.type) for values, c in zip(cells, table.columns, strict=True)]
         pq.write_table(pa.table(arrays, schema=table.arrow_schema()), linked / f"{name}.parquet")
-    names = pa.array([bytes([i % 256, i // 256]) * 16 for i in people], pa.binary(32))
-    pq.write_table(pa.table({"person_id": pa.array(people, pa.int64()), "link": names}), folder / "pseudonyms.parquet")
+    link = pa.array([bytes([i % 256, i // 256]) * 16 for i in people], pa.binary(32))
+    schema = mirrored(pa.schema([pa.field("person_id", pa.int64()), DOMAIN.field("link")]))
+    cells = [pa.array(people, pa.int64()), pa.ExtensionArray.from_storage(DOMAIN.type(), link)]
+    pq.write_table(pa.Table.from_arrays(cells, schema=schema), folder / "pseudonyms.parquet")
     return linked
 
 

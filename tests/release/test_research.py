@@ -29,6 +29,7 @@ from hypothesis import strategies as st
 
 from release import gate, publish, research_anonymity, research_coarsen, research_counts, research_text
 from release.research import delivered
+from schemas import pseudonym
 from schemas import research as declared
 from schemas.errors import ConfigError, DisclosureRefused
 from schemas.gemeente import gemeenten
@@ -228,7 +229,8 @@ def test_tables_lie_in_a_folder_per_year_of_their_day(folder: Path) -> None:
 
 def test_every_row_arrives_once_and_coarsened(country: Path, folder: Path) -> None:
     """Against plain Python over the linked rows: nothing lost, nothing finer, nobody under another name."""
-    names = dict(zip(*pq.read_table(country / "pseudonyms.parquet").to_pydict().values(), strict=True))
+    told = pq.read_table(country / "pseudonyms.parquet")
+    names = dict(zip(told["person_id"].to_pylist(), pseudonym.storage(told["link"]).to_pylist(), strict=True))
     for table in LINKED_TABLES.values():
         wanted: Counter[tuple[Any, ...]] = Counter()
         for row in pq.read_table(country / "linked" / f"{table.name}.parquet").to_pylist():
@@ -486,6 +488,23 @@ def test_the_gate_stops_a_planted_fault(folder: Path, tmp_path: Path, fault: str
 
 def test_the_gate_passes_what_we_make_and_reads_every_file(folder: Path) -> None:
     assert gate.check_research(folder, OUTPUT) == len([p for p in folder.rglob("*") if p.is_file()])
+
+
+def test_the_whole_release_passes_only_with_the_label_of_the_recipient(folder: Path, tmp_path: Path) -> None:
+    """The judge of a release folder knows no agreement: it wants declared columns and one label in every file."""
+    copy = shutil.copytree(folder, tmp_path / "release" / "onderzoek")
+    assert gate.check_release(tmp_path / "release") == gate.check_research(folder, OUTPUT)
+    rewrite(copy / EVENTS, lambda t: t.cast(pa.schema([f.remove_metadata() for f in t.schema])))
+    with pytest.raises(DisclosureRefused, match="label_missing"):
+        gate.check_release(tmp_path / "release")
+
+
+def test_a_folder_for_two_recipients_does_not_leave(folder: Path, tmp_path: Path) -> None:
+    copy = shutil.copytree(folder, tmp_path / "release" / "onderzoek")
+    other = pa.field("pseudonym", pa.binary(), metadata={pseudonym.KEY: b"v1/test/recipient:gemeente/epoch-1"})
+    rewrite(copy / EVENTS, lambda t: t.cast(t.schema.set(0, other)))
+    with pytest.raises(DisclosureRefused, match="label_missing"):
+        gate.check_release(tmp_path / "release")
 
 
 # The notebook --------------------------------------------------------------------------------------------------
