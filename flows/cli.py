@@ -14,6 +14,7 @@ from rich.table import Table
 from flows import report
 from flows.report import Mode, Reporter
 from flows.safe import guarded
+from flows.verbs.estimate import estimate
 from schemas.errors import KoppelError
 
 app = App(name="koppel", help="Link registers about vulnerable people without anyone learning who they are.")
@@ -21,6 +22,7 @@ synthetic_app = App(name="synthetic", help="A synthetic Netherlands, calibrated 
 keys_app = App(name="keys", help="Key files of suppliers, converter and linker.")
 app.command(synthetic_app)
 app.command(keys_app)
+app.command(estimate)
 
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, Parameter(name="--quiet", help="Show no progress.")]

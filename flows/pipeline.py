@@ -46,6 +46,15 @@ def link(settings: Settings) -> Done:
 
 
 @guarded
+def estimate(settings: Settings) -> Done:
+    """Estimates with intervals from the linked tables."""
+    with current().doing("estimate") as counts:
+        done = work.estimate(settings)
+        counts.update(_shown(done))
+    return done
+
+
+@guarded
 def publish(settings: Settings) -> Done:
     """Recipient pseudonyms, then the release folder."""
     with current().doing("recipient pseudonyms") as counts:
@@ -69,10 +78,11 @@ def _shown(done: Done, keep: tuple[str, ...] | None = None) -> dict[str, Fact]:
 
 
 def run_direct(settings: Settings) -> Done:
-    """Intake of every register, link, publish, upkeep: no Prefect anywhere."""
+    """Intake of every register, link, estimate, publish, upkeep: no Prefect anywhere."""
     for register in REGISTERS:
         intake(settings, register)
     link(settings)
+    estimate(settings)
     done = publish(settings)
     upkeep(settings)
     return done

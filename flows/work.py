@@ -23,6 +23,7 @@ from schemas.registers import REGISTERS
 
 LINK_ROOMS = ("schemas", "linkage")
 CONVERT_ROOMS = ("schemas", "pseudonymize")
+ESTIMATE_ROOMS = ("schemas", "estimation")
 RELEASE_ROOMS = ("schemas", "release")
 
 
@@ -69,6 +70,40 @@ def link(settings: Settings) -> Done:
     )
     log(settings).event("linked", period=settings.period, fingerprint=done.fingerprint, skipped=done.skipped)
     return done
+
+
+def estimate(settings: Settings) -> Done:
+    """Linked tables to estimates with intervals, in `runs/<period>/estimated`. ConfigError bad_clerical."""
+    from estimation import corrections  # noqa: PLC0415 - scipy takes a second to load, and other verbs need none
+    from estimation import estimate as room  # noqa: PLC0415
+
+    linked = settings.run / "linked"
+    sample = corrections.Sample() if settings.clerical is None else corrections.Sample.read(settings.clerical)
+    choices = room.Choices(seed=settings.seed, draws=settings.draws, sample=sample)
+
+    def work(out: Path) -> Facts:
+        return {"estimates": room.estimate(linked, out, choices)["estimates"], "draws": settings.draws}
+
+    done = resume.step(
+        "estimate",
+        journal=settings.state / "steps",
+        inputs={
+            "linked": resume.combined(f"{name}:{value}" for name, value in _read_by_estimate(linked)),
+            "seed": str(settings.seed),
+            "draws": str(settings.draws),
+            "sample": "" if settings.clerical is None else resume.sha256_file(settings.clerical),
+        },
+        rooms=ESTIMATE_ROOMS,
+        out=settings.run / "estimated",
+        work=work,
+    )
+    log(settings).event("estimated", period=settings.period, fingerprint=done.fingerprint, skipped=done.skipped)
+    return done
+
+
+def _read_by_estimate(linked: Path) -> list[tuple[str, str]]:
+    """Name and hash of the tables without a pseudonym: estimation reads no other."""
+    return [(name, value) for name, value in resume.hashes(linked).items() if name != "person_link.parquet"]
 
 
 def recipient(settings: Settings) -> Done:
@@ -130,7 +165,7 @@ def release(settings: Settings) -> Done:
 def upkeep(settings: Settings) -> Facts:
     """Check that finished steps still are what their journals say; delete sealed deliveries past retention."""
     checked = 0
-    for name, folder in (("link", settings.run / "linked"), ("release", settings.out)):
+    for name, folder in _finished(settings):
         record = settings.state / "steps" / f"{name}.json"
         if record.is_file():
             kept: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
@@ -140,6 +175,12 @@ def upkeep(settings: Settings) -> Facts:
     deleted = sum(_expire(folder, settings.retention_days) for folder in settings.inbox.glob("*/[0-9]*"))
     log(settings).event("upkeep", files=checked, deleted=deleted)
     return {"checked": checked, "deleted": deleted}
+
+
+def _finished(settings: Settings) -> tuple[tuple[str, Path], ...]:
+    """Steps whose outputs are checked against their journals."""
+    run = settings.run
+    return (("link", run / "linked"), ("estimate", run / "estimated"), ("release", settings.out))
 
 
 def _expire(folder: Path, days: int) -> int:

@@ -125,5 +125,8 @@ ADVICE: dict[str, str] = {
     "unsealing_failed": "the sealed file cannot be opened with this key",
     "bad_label": "project, epoch and recipient are lower-case letters, digits and hyphens, 1 to 64",
     "output_exists": "the output folder is not empty; choose another one or remove it first",
+    "bad_clerical": "the clerical sample is a CSV with soort, onderzocht, goed; see docs/methods.md for the kinds",
+    "not_linked": "there are no linked tables of this period; run the link step first (`koppel run`)",
+    "unknown_area": "no area of that code; use NL, a municipality, VR.., AR.. or PV.. code of the 2023 classification",
     "not_delivered": "no delivery of this register has been accepted yet; run its intake first",
 }
