@@ -8,7 +8,7 @@ TOOLS := .tools
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test bench lint types contracts tests setup clean help
+.PHONY: demo test bench bench-estimate lint types contracts tests setup clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -47,6 +47,9 @@ tests: setup
 
 bench: setup ## measure the national run and write docs/performance.md
 	$(BIN)/python -m tests.bench
+
+bench-estimate: setup ## synthetic countries through the whole pipeline: coverage, bias and CRPS; writes docs/methods.md
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.estimate
 
 clean: ## remove the environment and everything the demo made
 	rm -rf $(VENV) $(TOOLS) demo .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

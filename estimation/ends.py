@@ -44,7 +44,8 @@ def split(rng: Rng, means: Floats, district: Ints, persons: Ints) -> Floats:
     """
     made = np.zeros(means.shape)
     for number in np.unique(persons):
-        inside = np.ones(len(district), np.bool_) if number < 0 else district == number
+        inside = district == number
+        inside |= not inside.any()  # nothing more is known than the country
         share = means[:, inside] / means[:, inside].sum(axis=1)[:, None]
         made[:, inside] += rng.multinomial(int((persons == number).sum()), share)
     return made
