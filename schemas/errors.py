@@ -128,5 +128,6 @@ ADVICE: dict[str, str] = {
     "bad_clerical": "the clerical sample is a CSV with soort, onderzocht, goed; see docs/methods.md for the kinds",
     "not_linked": "there are no linked tables of this period; run the link step first (`koppel run`)",
     "unknown_area": "no area of that code; use NL, a municipality, VR.., AR.. or PV.. code of the 2023 classification",
+    "estimate_unsafe": "an estimate is not rounded, has no interval or should not be shown; nothing was released",
     "not_delivered": "no delivery of this register has been accepted yet; run its intake first",
 }

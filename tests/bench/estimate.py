@@ -8,6 +8,7 @@ is scored per municipality x half-year and x year. Writes the table and plots of
 from __future__ import annotations
 
 import argparse
+import json
 import pickle
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -108,10 +109,14 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=100)
     parser.add_argument("--scores", type=Path, default=ROOT / "bench-out" / "estimate.pickle", help="keep scores here")
     parser.add_argument("--again", action="store_true", help="only write the page anew, from the scores that were kept")
+    parser.add_argument("--demo", type=Path, help="score this country, made by `koppel demo`, instead of making any")
     given = parser.parse_args()
     given.scores.parent.mkdir(exist_ok=True)
+    if given.demo is not None:
+        given.scale = json.loads((given.demo / "land" / "country.json").read_text(encoding="utf-8"))["scale"]
     if not given.again:
-        kept = study(given.countries, given.scale, given.draws, given.jobs, given.seed)
+        made = given.demo and [world.standing(given.demo, given.seed, given.draws)]
+        kept = made or study(given.countries, given.scale, given.draws, given.jobs, given.seed)
         given.scores.write_bytes(pickle.dumps((kept, given.scale, given.draws)))
     kept, scale, draws = pickle.loads(given.scores.read_bytes())  # noqa: S301 - our own file of a moment ago
     write(kept, scale, draws)

@@ -96,14 +96,18 @@ def link(folder: Path, scale: float, seed: int) -> Settings:
     return settings
 
 
-def run(scale: float, seed: int, draws: int, keep: Path | None = None) -> Scores:
-    """Link, estimate and score one country; its folder is deleted afterwards unless `keep` already holds one."""
+def standing(demo_folder: Path, seed: int, draws: int) -> Scores:
+    """Estimate and score a country that `koppel demo` made and linked."""
+    linked = next((demo_folder / "ttp" / "runs").glob("*/linked"))
+    return score(linked, demo_folder / "land" / "truth", seed, draws)
+
+
+def run(scale: float, seed: int, draws: int) -> Scores:
+    """Make, link, estimate and score one country; its folder is deleted afterwards."""
     home = Path(tempfile.mkdtemp(prefix="koppel-bench-"))
     try:
-        if keep is None:
-            settings = link(home / "demo", scale, seed)
-            return score(settings.run / "linked", home / "demo" / "land" / "truth", seed, draws)
-        return score(keep / "linked", keep / "truth", seed, draws)
+        link(home / "demo", scale, seed)
+        return standing(home / "demo", seed, draws)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
