@@ -14,14 +14,18 @@ from rich.table import Table
 from flows import report
 from flows.report import Mode, Reporter
 from flows.safe import guarded
+from flows.verbs import keys as key_verbs
 from flows.verbs.estimate import estimate
+from flows.verbs.scan import scan
+from flows.verbs.status import status
 from schemas.errors import KoppelError
 
 app = App(name="koppel", help="Link registers about vulnerable people without anyone learning who they are.")
 synthetic_app = App(name="synthetic", help="A synthetic Netherlands, calibrated on published figures.")
-keys_app = App(name="keys", help="Key files of suppliers, converter and linker.")
+app.command(scan)
 app.command(synthetic_app)
-app.command(keys_app)
+app.command(key_verbs.app)
+app.command(status)
 app.command(estimate)
 
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
@@ -83,10 +87,11 @@ def demo(
     reporter = _progress(as_json, quiet)
     reporter.title("Suppliers")
     settings = room.prepare(out_folder, port=port)
-    room.make_country(out_folder, scale=scale, seed=seed)
-    room.suppliers_deliver(settings, out_folder)
-    reporter.title("Trusted third party")
-    running.run(out_folder / "koppel.toml", direct=direct)
+    with running.server_for(settings, direct=direct) as server:  # starts while the suppliers work
+        room.make_country(out_folder, scale=scale, seed=seed)
+        room.suppliers_deliver(settings, out_folder)
+        reporter.title("Trusted third party")
+        running.run_on(out_folder / "koppel.toml", server)
     _show(room.summary(out_folder), as_json, "Look at")
 
 
@@ -226,35 +231,16 @@ def codebook(*, write: Path | None = None) -> None:
     _show({"pages": len(room.write(write / "codebook")) + 1}, False, "Written")
 
 
-@keys_app.command(name="init")
-def keys_init(
-    home: Path, *, project: str, epoch: str, suppliers: str, recipients: str = "onderzoek", as_json: Json = False
-) -> None:
-    """Create keys for every party of a project, each in a folder of its own (0700, files 0400).
-
-    Parameters
-    ----------
-    home
-        New folder; hand each party its own part and nothing else.
-    project
-        Name of the project.
-    epoch
-        Name of the key epoch.
-    suppliers
-        Names, separated by commas.
-    recipients
-        Names, separated by commas.
-    """
-    from pseudonymize import commands  # noqa: PLC0415
-
-    _show(commands.create_keys(home, project, epoch, suppliers.split(","), recipients.split(",")), as_json, "Keys")
+_ROOT_USAGE = "```console\nkoppel COMMAND\n```\n\n"
 
 
 def reference() -> str:
-    """Every command and option as Markdown: docs/cli.md, which a test keeps current."""
-    return "<!-- Made by `koppel codebook --write docs`; do not edit. -->\n" + app.generate_docs(
-        output_format="markdown"
-    )
+    """Every command and option as Markdown: docs/cli.md, which a test keeps current.
+
+    cyclopts shows the root's usage only when no command is running, so it is left out always.
+    """
+    pages = app.generate_docs(output_format="markdown").replace(_ROOT_USAGE, "", 1)
+    return "<!-- Made by `koppel codebook --write docs`; do not edit. -->\n" + pages
 
 
 def main() -> None:

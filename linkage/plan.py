@@ -35,6 +35,10 @@ class Plan:
     join_margin_days: int = 3
     reuse_gap_days: int = 183
     birth_year_margin: int = 1
+    return_months: int = 24
+    long_detention_months: int = 4
+    lead_least_days: int = 42
+    lead_wanted_days: int = 365
     suspicious_tenths: int = 25
     suspicious_least: int = 20
     attribute_order: tuple[str, ...] = ("ifzo", "reclassering", "injus", "gmsd")
@@ -76,6 +80,9 @@ class Plan:
             f"Kerncijfer: tot en met {self.headline_days} dagen na het titeleinde.",
             f"Wmo-halfjaren worden samengevoegd volgens het CBS, met een marge van {self.join_margin_days} dagen.",
             f"Een toewijzingsnummer dat na meer dan {self.reuse_gap_days} dagen terugkomt is een nieuw arrangement.",
+            f"Terugkeer: een detentie die begint binnen {self.return_months} maanden na het titeleinde.",
+            f"Lange detentie: meer dan {self.long_detention_months} maanden (kans op verlies van de woning).",
+            f"Voorsprong van de toewijzing: minstens {self.lead_least_days} of {self.lead_wanted_days} dagen.",
             f"Gemeenten volgens de indeling van {self.classification_year}.",
             f"Wmo-gegevens kunnen bekend zijn van {self.coverage_from} tot en met {self.coverage_until}.",
             "Volgorde voor geboortejaar en geslacht: " + ", ".join(self.attribute_order) + ".",

@@ -11,6 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from release import operator_indicators
+
 CSS = (
     "body{font:15px/1.5 system-ui,Arial,sans-serif;max-width:70rem;margin:1rem auto;padding:0 1rem;color:#1b1b1b}"
     "h2{color:#12487a;margin-top:2rem}table{border-collapse:collapse;font-size:.9rem}"
@@ -23,10 +25,11 @@ Section = tuple[str, str, Sequence[str], list[list[Any]]]
 
 def write_operator(linked: Path, out: Path, run: dict[str, Any]) -> list[Path]:
     """kwaliteit.md and kwaliteit.html from the same sections."""
-    made = sections(linked, run)
+    shown, figures = operator_indicators.sections(linked)
+    made = [*sections(linked, run), *shown]
     text, page = out / "kwaliteit.md", out / "kwaliteit.html"
     text.write_text(_markdown(made), encoding="utf-8")
-    page.write_text(_html(made), encoding="utf-8")
+    page.write_text(_html(made, figures), encoding="utf-8")
     return [text, page]
 
 
@@ -200,13 +203,13 @@ def _markdown(found: list[Section]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _html(found: list[Section]) -> str:
+def _html(found: list[Section], figures: dict[str, str]) -> str:
     head = f'<head><meta charset="utf-8"><title>Kwaliteit van de run</title><style>{CSS}</style></head>'
     parts = [f'<!doctype html><html lang="nl">{head}<body><h1>Kwaliteit van de run</h1>{INTERN}']
     for title, why, heads, rows in found:
         names = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in heads)
         body = "".join("<tr>" + "".join(_cell(c) for c in row) + "</tr>" for row in rows)
-        parts.append(f"<h2>{html.escape(title)}</h2><p>{html.escape(why)}</p>")
+        parts.append(f"<h2>{html.escape(title)}</h2><p>{html.escape(why)}</p>{figures.get(title, '')}")
         parts.append(f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>")
     return "".join(parts) + "</body></html>\n"
 

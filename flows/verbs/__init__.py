@@ -1,1 +1,1 @@
-"""Verbs of `koppel`, one module per topic; flows/cli.py registers each with one line."""
+"""Verbs of `koppel` by topic; flows/cli.py registers each with one line."""

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from linkage.link import Delivery
 from schemas import ddl
 from schemas.column import Role
+from schemas.pseudonym import Domain, mirrored
 from schemas.registers import REGISTERS
 
 Row = dict[str, Any]
@@ -70,6 +71,14 @@ DEFAULTS: dict[str, Row] = {
 }
 
 
+LINK = Domain("v1", "test", "link", "epoch-1")
+
+
+def labelled(table: pa.Table) -> pa.Table:
+    """The table with the labels of its columns repeated for the file, as the converter writes it."""
+    return table.replace_schema_metadata(mirrored(table.schema).metadata)
+
+
 def pseudonym(kind: str, label: str) -> bytes:
     """32 bytes for a label; another kind gives other bytes."""
     return hashlib.sha256(f"{kind}:{label}".encode()).digest()
@@ -111,8 +120,8 @@ def write_deliveries(
 def _write_link(target: Path, rows: list[Row], ids: list[bytes], rng: random.Random) -> None:
     order = rng.sample(range(len(rows)), len(rows))
     cells = {name: [_pseudonym_of(name, rows[i]) for i in order] for name in ID_COLUMNS}
-    table = pa.table({"row_id": [ids[i] for i in order], **cells}, schema=ddl.identity_schema())
-    pq.write_table(table, target / "link.parquet")
+    table = pa.table({"row_id": [ids[i] for i in order], **cells}, schema=ddl.identity_schema(LINK))
+    pq.write_table(labelled(table), target / "link.parquet")
 
 
 def _pseudonym_of(name: str, row: Row) -> bytes | None:
@@ -127,7 +136,7 @@ def _write_payload(target: Path, register: str, rows: list[Row], ids: list[bytes
     cells: dict[str, list[Any]] = {"row_id": [ids[i] for i in order]}
     for name in schema.names[1:]:
         cells[name] = [_cell(register, name, rows[i].get(name)) for i in order]
-    pq.write_table(pa.table(cells, schema=schema), target / "payload.parquet")
+    pq.write_table(labelled(pa.table(cells, schema=schema)), target / "payload.parquet")
 
 
 def _cell(register: str, name: str, value: Any) -> Any:
