@@ -64,7 +64,7 @@ def estimate(settings: Settings) -> Done:
 
 @guarded
 def publish(settings: Settings) -> Done:
-    """Recipient pseudonyms, then the release folder."""
+    """Recipient pseudonyms, then the release folder; estimates must have been made (`estimate`)."""
     with current().doing("recipient pseudonyms") as counts:
         counts.update(_shown(work.recipient(settings), keep=("persons",)))
     with current().doing("publish") as counts:

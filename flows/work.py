@@ -146,11 +146,14 @@ def release(settings: Settings) -> Done:
     run = run_manifest(settings)
     linked, pseudonyms = settings.run / "linked", settings.run / "recipient" / "pseudonyms.parquet"
     output = research_output(settings)
+    estimated = settings.run / "estimated"
+    if not estimated.is_dir():
+        raise ConfigError("not_estimated")
 
     def work(out: Path) -> Facts:
         how: dict[str, Any] = {"release_id": settings.release, "run": run}
         with ThreadPoolExecutor(2) as pool:  # spreadsheets take a processor; DuckDB takes the other
-            tables = pool.submit(publish.publish_vng, linked, out / "vng", **how)
+            tables = pool.submit(publish.publish_vng, linked, out / "vng", estimated=estimated, **how)
             research = pool.submit(
                 publish.publish_research, linked, pseudonyms, out / "onderzoek", output=output, **how
             )
@@ -167,6 +170,7 @@ def release(settings: Settings) -> Done:
         journal=settings.state / "steps",
         inputs={
             "linked": resume.combined(resume.hashes(linked).values()),
+            "estimated": resume.combined(resume.hashes(estimated).values()),
             "pseudonyms": resume.sha256_file(pseudonyms),
             "release": settings.release,
             "output": output.sha256,

@@ -131,6 +131,7 @@ ADVICE: dict[str, str] = {
     "output_exists": "the output folder is not empty; choose another one or remove it first",
     "bad_clerical": "the clerical sample is a CSV with soort, onderzocht, goed; see docs/methods.md for the kinds",
     "not_linked": "there are no linked tables of this period; run the link step first (`koppel run`)",
+    "not_estimated": "there are no estimates of this period; run `koppel estimate`, then publish again",
     "unknown_area": "no area of that code; use NL, a municipality, VR.., AR.. or PV.. code of the 2023 classification",
     "estimate_unsafe": "an estimate is not rounded, has no interval or should not be shown; nothing was released",
     "canaries_missing": "the agreed canaries are not in this delivery; make it again with this version of the tool",

@@ -88,3 +88,16 @@ def test_what_estimation_writes_passes_and_reads_as_dutch(tmp_path: Path) -> Non
 def test_names_cannot_break_the_page() -> None:
     text = section(Estimates(table(niveau="land", code="NL", naam="<script>alert(1)</script>")), "2022")
     assert "<script" not in text
+
+
+def test_the_page_gets_a_section_and_the_gate_still_reads_the_counts(tmp_path: Path) -> None:
+    """An estimate of 5 may be shown (its count is refused when small); a count of 5 in the same page may not."""
+    from release import gate_vng
+
+    shown = Estimates(table(niveau="land", code="NL", schatting=5, laag=0, hoog=10, weergave="naar schatting 5"))
+    page = tmp_path / "doelgroep.html"
+    page.write_text(f'<table><tr><td class="n">15</td></tr></table>{section(shown, "2022")}', encoding="utf-8")
+    assert gate_vng.check(tmp_path) == 1
+    page.write_text('<table><tr><td class="n">5</td></tr></table>', encoding="utf-8")
+    with pytest.raises(DisclosureRefused):
+        gate_vng.check(tmp_path)
