@@ -82,9 +82,9 @@ HEAD = (
 def markdown(scores: Scores, countries: int, scale: float, draws: int) -> str:
     """The section of docs/methods.md between the marks."""
     lines = [
-        f"{countries} synthetic countries at scale {scale:g} of the Netherlands, whole pipeline, {draws} draws; use within 6",
-        f"months, any group. One estimation took {scores.seconds:.1f} CPU seconds (median). Baselines are point forecasts, so",
-        "their CRPS is the mean absolute error; the columns give how many times worse each is.",
+        f"Measured: N = {countries} (synthetic countries at scale {scale:g} of the Netherlands, whole pipeline), {draws} draws;",
+        f"use within 6 months, any group. One estimation took {scores.seconds:.1f} CPU seconds. Baselines are point forecasts,",
+        "so their CRPS is the mean absolute error; the last columns give how many times worse each is.",
         "",
         "| " + " | ".join(HEAD) + " |",
         "|" + " --- |" * len(HEAD),
