@@ -8,7 +8,7 @@ TOOLS := .tools
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test bench bench-delivery bench-pseudo mutate lint types contracts tests setup clean help
+.PHONY: demo test bench bench-delivery bench-pseudo bench-estimate mutate lint types contracts tests setup clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -57,6 +57,9 @@ bench-delivery: setup ## make, convert and open a 5 GB delivery; fails above 500
 
 bench-pseudo: setup ## measure pseudonymisation and write docs/performance-pseudonymise.md
 	$(BIN)/python -m tests.bench.pseudonymise
+
+bench-estimate: setup ## synthetic countries through the whole pipeline: coverage, bias and CRPS; writes docs/methods.md
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.estimate
 
 clean: ## remove the environment and everything the demo made
 	rm -rf $(VENV) $(TOOLS) demo mutants .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

@@ -16,6 +16,7 @@ from flows.report import Mode, Reporter
 from flows.safe import guarded
 from flows.verbs import audit, retain
 from flows.verbs import keys as key_verbs
+from flows.verbs.estimate import estimate
 from flows.verbs.scan import scan
 from flows.verbs.status import status
 from schemas.errors import KoppelError
@@ -28,6 +29,7 @@ app.command(key_verbs.app)
 app.command(audit.app)
 app.command(retain.retain)
 app.command(status)
+app.command(estimate)
 
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, Parameter(name="--quiet", help="Show no progress.")]

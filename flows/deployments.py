@@ -72,6 +72,20 @@ def link() -> None:
     create_table_artifact(key="link", table=[link_task()])
 
 
+@task(name="estimate", **_PLAIN)
+@guarded
+def estimate_task() -> dict[str, Any]:
+    """Estimates with intervals, from the linked tables alone."""
+    return dict(pipeline.estimate(load()).facts)
+
+
+@flow(name="estimate", persist_result=False)
+@guarded
+def estimate() -> None:
+    """Estimate the target group of the period."""
+    create_table_artifact(key="estimate", table=[estimate_task()])
+
+
 @task(name="publish", **_PLAIN)
 @guarded
 def publish_task() -> Done:
@@ -100,16 +114,18 @@ def run() -> Done:
     for register in REGISTERS:
         intake(register)
     link()
+    estimate()
     done = publish()
     upkeep()
     return done
 
 
 def deployments() -> list[RunnerDeployment]:
-    """One deployment per register (half-yearly), and one each for link, publish and upkeep."""
+    """One deployment per register (half-yearly), and one each for link, estimate, publish and upkeep."""
     half_year = _at("0 2 15 2,8 *")
     made = [intake.to_deployment(f"intake-{r}", parameters={"register_name": r}, **half_year) for r in REGISTERS]
     made.append(link.to_deployment("link", **_at("0 4 16 2,8 *")))
+    made.append(estimate.to_deployment("estimate", **_at("0 5 16 2,8 *")))
     made.append(publish.to_deployment("publish", **_at(None)))  # a person decides when something leaves
     made.append(upkeep.to_deployment("upkeep", **_at("0 3 * * *")))
     return cast(list[RunnerDeployment], made)  # a coroutine only when called inside an event loop

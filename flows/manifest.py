@@ -11,8 +11,8 @@ from flows import governance, resume
 from flows.settings import Settings
 from linkage.plan import Plan
 
-LIBRARIES = ("cryptography", "duckdb", "koppelpunt", "numpy", "pandas", "prefect", "pyarrow", "pyrage")
-ROOMS = ("schemas", "pseudonymize", "linkage", "release", "flows")
+LIBRARIES = ("cryptography", "duckdb", "koppelpunt", "numpy", "pandas", "prefect", "pyarrow", "pyrage", "scipy")
+ROOMS = ("schemas", "pseudonymize", "linkage", "estimation", "release", "flows")
 
 
 def run_manifest(settings: Settings) -> dict[str, Any]:

@@ -54,8 +54,17 @@ def link(settings: Settings) -> Done:
 
 
 @guarded
+def estimate(settings: Settings) -> Done:
+    """Estimates with intervals from the linked tables."""
+    with current().doing("estimate") as counts:
+        done = work.estimate(settings)
+        counts.update(_shown(done))
+    return done
+
+
+@guarded
 def publish(settings: Settings) -> Done:
-    """Recipient pseudonyms, then the release folder."""
+    """Recipient pseudonyms, then the release folder; estimates must have been made (`estimate`)."""
     with current().doing("recipient pseudonyms") as counts:
         counts.update(_shown(work.recipient(settings), keep=("persons",)))
     with current().doing("publish") as counts:
@@ -77,11 +86,12 @@ def _shown(done: Done, keep: tuple[str, ...] | None = None) -> dict[str, Fact]:
 
 
 def run_direct(settings: Settings) -> Done:
-    """Intake of every register (two at a time), link, publish, upkeep: no Prefect anywhere."""
+    """Intake of every register (two at a time), link, estimate, publish, upkeep: no Prefect anywhere."""
     with ThreadPoolExecutor(2) as pool:
         for taken in [pool.submit(intake, settings, register) for register in REGISTERS]:
             taken.result()
     link(settings)
+    estimate(settings)
     done = publish(settings)
     upkeep(settings)
     return done

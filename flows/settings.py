@@ -34,6 +34,9 @@ class Settings(BaseSettings):
     prefect_port: int = Field(default=4299, ge=1024, le=65535)
     retention_days: int = Field(default=90, ge=1)
     truth: Path | None = None
+    seed: int = Field(default=2024, ge=0)
+    draws: int = Field(default=1000, ge=100, le=20_000)
+    clerical: Path | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -79,7 +82,7 @@ class Settings(BaseSettings):
         return self.home / "state"
 
 
-_PATHS = ("home", "agreements", "keys", "inbox", "gateway", "truth")
+_PATHS = ("home", "agreements", "keys", "inbox", "gateway", "truth", "clerical")
 
 
 def load(path: Path | None = None) -> Settings:

@@ -24,6 +24,7 @@ from schemas.research import load as load_output
 
 LINK_ROOMS = ("schemas", "linkage")
 CONVERT_ROOMS = ("schemas", "pseudonymize")
+ESTIMATE_ROOMS = ("schemas", "estimation")
 RELEASE_ROOMS = ("schemas", "release")
 
 
@@ -89,6 +90,45 @@ def _tell(settings: Settings, event: str, who: str, done: Done, **facts: Fact) -
     log(settings).event(event, who=who, why=_plan(), **about, **facts)
 
 
+def estimate(settings: Settings) -> Done:
+    """Linked tables to estimates with intervals, in `runs/<period>/estimated`. ConfigError bad_clerical."""
+    with log(settings).watching("estimate", who="estimator", why=_plan(), period=settings.period):
+        done = _estimate(settings)
+        _tell(settings, "estimated", "estimator", done, period=settings.period)
+    return done
+
+
+def _estimate(settings: Settings) -> Done:
+    from estimation import corrections  # noqa: PLC0415 - scipy takes a second to load, and other verbs need none
+    from estimation import estimate as room  # noqa: PLC0415
+
+    linked = settings.run / "linked"
+    sample = corrections.Sample() if settings.clerical is None else corrections.Sample.read(settings.clerical)
+    choices = room.Choices(seed=settings.seed, draws=settings.draws, sample=sample)
+
+    def work(out: Path) -> Facts:
+        return {"estimates": room.estimate(linked, out, choices)["estimates"], "draws": settings.draws}
+
+    return resume.step(
+        "estimate",
+        journal=settings.state / "steps",
+        inputs={
+            "linked": resume.combined(f"{name}:{value}" for name, value in _read_by_estimate(linked)),
+            "seed": str(settings.seed),
+            "draws": str(settings.draws),
+            "sample": "" if settings.clerical is None else resume.sha256_file(settings.clerical),
+        },
+        rooms=ESTIMATE_ROOMS,
+        out=settings.run / "estimated",
+        work=work,
+    )
+
+
+def _read_by_estimate(linked: Path) -> list[tuple[str, str]]:
+    """Name and hash of the tables without a pseudonym: estimation reads no other."""
+    return [(name, value) for name, value in resume.hashes(linked).items() if name != "person_link.parquet"]
+
+
 def recipient(settings: Settings) -> Done:
     """Link pseudonyms of persons to the recipient's domain: the converter again, persons only."""
     with log(settings).watching("recipient", who="converter", why=_plan(), recipient=settings.recipient):
@@ -144,11 +184,14 @@ def _release(settings: Settings) -> Done:
     run = run_manifest(settings)
     linked, pseudonyms = settings.run / "linked", settings.run / "recipient" / "pseudonyms.parquet"
     output = research_output(settings)
+    estimated = settings.run / "estimated"
+    if not estimated.is_dir():
+        raise ConfigError("not_estimated")
 
     def work(out: Path) -> Facts:
         how: dict[str, Any] = {"release_id": settings.release, "run": run}
         with ThreadPoolExecutor(2) as pool:  # spreadsheets take a processor; DuckDB takes the other
-            tables = pool.submit(publish.publish_vng, linked, out / "vng", **how)
+            tables = pool.submit(publish.publish_vng, linked, out / "vng", estimated=estimated, **how)
             research = pool.submit(
                 publish.publish_research, linked, pseudonyms, out / "onderzoek", output=output, **how
             )
@@ -165,6 +208,7 @@ def _release(settings: Settings) -> Done:
         journal=settings.state / "steps",
         inputs={
             "linked": resume.combined(resume.hashes(linked).values()),
+            "estimated": resume.combined(resume.hashes(estimated).values()),
             "pseudonyms": resume.sha256_file(pseudonyms),
             "release": settings.release,
             "output": output.sha256,
@@ -185,7 +229,7 @@ def upkeep(settings: Settings) -> Facts:
 
 def _upkeep(settings: Settings) -> Facts:
     checked = 0
-    for name, folder in (("link", settings.run / "linked"), ("release", settings.out)):
+    for name, folder in _finished(settings):
         record = settings.state / "steps" / f"{name}.json"
         if record.is_file():
             kept: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
@@ -195,3 +239,9 @@ def _upkeep(settings: Settings) -> Facts:
     deleted = int(retention.retain(settings, log(settings), governance.today())["deleted"])
     log(settings).event("upkeep", who="operator", why=_plan(), files=checked, deleted=deleted)
     return {"checked": checked, "deleted": deleted}
+
+
+def _finished(settings: Settings) -> tuple[tuple[str, Path], ...]:
+    """Steps whose outputs are checked against their journals."""
+    run = settings.run
+    return (("link", run / "linked"), ("estimate", run / "estimated"), ("release", settings.out))

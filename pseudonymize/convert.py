@@ -51,13 +51,11 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
     key = keys.link()
     stage = prf.link(key.secret, key.project, key.epoch)
     schema = identity_schema(Domain(manifest.scheme, key.project, "link", key.epoch))
-    rows, watch, persons = RowSet(), canary.Watch(manifest), Converted()
+    rows, watch, persons = RowSet(), canary.Watch(manifest), Converted(manifest.canaries.row_ids)
     with parquet.writing(out) as writer, seal.opened(source, keys.identity()) as reader:
         _require_identity(reader.schema, manifest, key)
         writer.start(schema, schema.names)
         for before, made in ahead(_converted(reader, stage, schema, rows, manifest)):
-            for name, values in watch.others(before).items():
-                persons.add(name, values)
             watch.see(before, made)
             persons.add(before)
             writer.write(made)

@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from release import gate
 from release.disclosure import protect
+from release.estimates import Estimates
 from release.export import BANNER, write_tables
 from release.files import write_sums
 from release.operator import write_operator
@@ -35,13 +36,19 @@ def _provenance(release_id: str, run: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def publish_vng(linked: Path, out: Path, *, release_id: str, run: dict[str, Any]) -> list[Path]:
-    """Tables and page for VNG and municipalities. DisclosureRefused when the gate stops; nothing leaves then."""
+def publish_vng(
+    linked: Path, out: Path, *, release_id: str, run: dict[str, Any], estimated: Path | None = None
+) -> list[Path]:
+    """Tables and page for VNG and municipalities, with estimates where there are any.
+
+    DisclosureRefused when the gate stops or an estimate is unsafe; nothing leaves then.
+    """
     out.mkdir(parents=True)
     provenance = _provenance(release_id, run)
     protected = protect(pq.read_table(linked / "target_group.parquet"))
     made = write_tables(protected, out, provenance)
-    made.append(write_page(protected, pq.read_table(linked / "funnel.parquet"), out, provenance))
+    estimates = None if estimated is None else Estimates(pq.read_table(estimated / "schattingen.parquet"))
+    made.append(write_page(protected, pq.read_table(linked / "funnel.parquet"), out, provenance, estimates))
     (out / "DEMO-NIET-VOOR-PUBLICATIE.txt").write_text(WHY, encoding="utf-8")
     facts = {**provenance, "cells": protected.table.num_rows, "hidden": protected.hidden}
     (out / "release.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")

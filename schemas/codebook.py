@@ -7,6 +7,7 @@ from pathlib import Path
 
 from schemas import codes
 from schemas.column import Column
+from schemas.estimates import AANNAMEN, BASES, ESTIMATE_TABLES, KWALITEIT, SOORTEN
 from schemas.indicators import INDICATORS, KENMERKEN, KLASSEN, MATEN_DAGEN
 from schemas.linked import LINKED_TABLES
 from schemas.register import OutTable, Register
@@ -62,6 +63,7 @@ def pages() -> dict[str, str]:
     made = {f"{name}.md": register_page(register) for name, register in REGISTERS.items()}
     made["gekoppeld.md"] = out_page("Gekoppelde tabellen (onderzoekers)", tuple(LINKED_TABLES.values()))
     made["uitkomsten.md"] = out_page("Uitkomsten van een run", (*RUN_TABLES.values(), DOELGROEP)) + _maten()
+    made["schattingen.md"] = out_page("Schattingen", tuple(ESTIMATE_TABLES.values())) + _words()
     made["indicatoren.md"] = _indicators()
     made["README.md"] = _index(sorted(made))
     return made
@@ -92,6 +94,14 @@ def _indicators() -> str:
 
 def _maten() -> str:
     return "\n".join(["", "## Maten", "", *_table(("maat", "wat die telt"), list(MATEN.items()))]) + "\n"
+
+
+def _words() -> str:
+    lists = (("Soorten", SOORTEN), ("Kwaliteit", KWALITEIT), ("Basis", BASES), ("Aannamen", AANNAMEN))
+    lines: list[str] = []
+    for title, found in lists:
+        lines += ["", f"## {title}", "", *_table(("code", "betekenis"), list(found.items()))]
+    return "\n".join(lines) + "\n"
 
 
 def _index(names: list[str]) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("flows", "linkage", "pseudonymize", "release", "schemas", "synthetic")
+ROOMS = ("estimation", "flows", "linkage", "pseudonymize", "release", "schemas", "synthetic")
 SOURCES = [path for room in ROOMS for path in sorted((ROOT / room).rglob("*.py"))]
 
 
@@ -53,7 +53,7 @@ def test_the_code_that_sees_numbers_runs_without_a_database(room: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-@pytest.mark.parametrize("room", ["linkage.link", "release.publish"])
+@pytest.mark.parametrize("room", ["linkage.link", "release.publish", "estimation.estimate"])
 def test_the_code_that_has_the_database_runs_without_keys(room: str) -> None:
     code = f"import {room}, sys; sys.exit(bool({{'cryptography', 'pyrage', 'pseudonymize'}} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -12,6 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from release.disclosure import HIDDEN, LEGEND, Protected, protect_number
+from release.estimates import Estimates, section
 from release.report import map as hexmap
 from schemas.gemeente import gemeenten
 from schemas.target_group import NIVEAUS
@@ -148,13 +149,16 @@ def _funnel(funnel: pa.Table) -> list[dict[str, Any]]:
     return made
 
 
-def write_page(protected: Protected, funnel: pa.Table, out: Path, provenance: dict[str, str]) -> Path:
-    """Write doelgroep.html; needs no network, no script, no other file."""
+def write_page(
+    protected: Protected, funnel: pa.Table, out: Path, provenance: dict[str, str], estimates: Estimates | None = None
+) -> Path:
+    """Write doelgroep.html; needs no network, no script, no other file. With estimates: a section of their own."""
     found = latest(protected)
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     text = environment.get_template("page.html.j2").render(
         css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         jaar=found.year,
+        geschat=Markup("" if estimates is None else section(estimates, found.year)),  # noqa: S704 - escaped there
         land={
             maat: _words(found.total("land", "NL", maat)) for maat in ("titel_eindes", "wmo_180", "niet_waarneembaar")
         },

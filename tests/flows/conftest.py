@@ -58,6 +58,8 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Site:
     """Suppliers have delivered (3RO raw, at the gateway); the TTP has done nothing yet."""
     folder = tmp_path_factory.mktemp("site") / "demo"
     settings = demo.prepare(folder, port=4299)
+    with (folder / "koppel.toml").open("a", encoding="utf-8") as file:
+        file.write("draws = 100\n")  # the fewest: these tests are about the pipeline, not about intervals
     demo.make_country(folder, scale=SCALE, seed=SEED)
     demo.suppliers_deliver(settings, folder)
     return Site(folder)

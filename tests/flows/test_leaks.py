@@ -108,6 +108,7 @@ FAULTS = {
     "open": "flows.steps.open_payload",
     "accept": "flows.steps.accept",
     "link": "flows.work.link_deliveries",
+    "estimate": "flows.work.estimate",
     "recipient": "flows.work.recipient",
     "release": "flows.work.publish.publish_vng",
     "upkeep": "flows.work.upkeep",

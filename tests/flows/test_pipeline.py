@@ -27,6 +27,7 @@ pytestmark = pytest.mark.xdist_group("pipeline")
 def outputs(site: Site) -> dict[str, str]:
     settings = load(site.config)
     found = {f"linked/{name}": value for name, value in resume.hashes(settings.run / "linked").items()}
+    found |= {f"estimated/{name}": value for name, value in resume.hashes(settings.run / "estimated").items()}
     return found | {f"release/{name}": value for name, value in resume.hashes(settings.out).items()}
 
 
@@ -91,7 +92,7 @@ def test_a_second_run_does_nothing_again(finished: Site, tmp_path: Path) -> None
     done = site.koppel("run", "--direct", "--json")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     skipped = {line["step"] for line in lines if line.get("skipped")}
-    assert {"link", "publish"} <= skipped
+    assert {"link", "estimate", "publish"} <= skipped
     assert not [line for line in lines if line["step"].startswith("intake")]
     assert outputs(site) == before
 
@@ -102,7 +103,7 @@ def test_quiet_says_nothing(finished: Site, tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("step", ["convert", "open_payload", "accept", "link", "recipient", "release"])
+@pytest.mark.parametrize("step", ["convert", "open_payload", "accept", "link", "estimate", "recipient", "release"])
 def test_a_run_that_dies_is_resumed(
     delivered: Site, finished: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -178,7 +179,7 @@ def test_upkeep_notices_a_changed_output_and_deletes_what_is_due(
 ) -> None:
     site = finished.copy(tmp_path / "demo")
     settings = load(site.config)
-    assert work.upkeep(settings) == {"checked": 2, "deleted": 0}
+    assert work.upkeep(settings) == {"checked": 3, "deleted": 0}
     later = governance.today() + dt.timedelta(days=91)
     monkeypatch.setattr(governance, "today", lambda: later)
     assert int(work.upkeep(settings)["deleted"]) >= len(REGISTERS)

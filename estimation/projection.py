@@ -1,0 +1,84 @@
+"""The next four half-years, and the same method tried on the last four.
+
+Leavers per half-year times the cumulative incidence of use is, in this model, the half-year level b_t times the area
+rate. Log b_t is a random walk plus noise around its recent mean; its step size is estimated from the levels and never
+taken below that of counting alone. A prediction is a Poisson draw given a drawn level and a drawn area rate.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from estimation import use
+from estimation.arrays import Floats, Ints, Rng
+from estimation.use import Common, Counted, Use
+
+AHEAD, RECENT = 4, 4
+LEAST_STEP = 0.03  # log points per half-year: policy changes happen even where ten half-years show none
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predictive draws (R x M x AHEAD)."""
+
+    draws: Floats
+
+
+@dataclass(frozen=True)
+class Tried(Prediction):
+    """A back-test: also what was counted (M x AHEAD), and 1 where it could be counted."""
+
+    counted: Ints
+    informs: Floats
+
+
+def ahead(rng: Rng, found: Use) -> Prediction:
+    """Use in the four half-years after the period."""
+    level = walk(rng, found.levels, AHEAD)
+    return Prediction(scatter(rng, found.rates[:, :, None] * level[:, None, :], found.dispersion))
+
+
+def backtest(rng: Rng, data: Counted, common: Common, follow: Floats) -> Tried | None:
+    """Fit on all but the last four half-years and predict what was then counted; None when too little is left.
+
+    Compared are counts, not estimates: what the register showed, with the delivery it had and its own follow-up.
+    """
+    halves = data.y.shape[1]
+    if halves < 2 * AHEAD:
+        return None
+    early = np.arange(halves) < halves - AHEAD
+    past = replace(data, y=data.y[:, early], informs=data.informs[:, early], delivery=data.delivery[:, early])
+    if int(past.y[past.informs].sum()) < 3:
+        return None
+    part = Common(
+        common.known[:, early],
+        common.missing_ends[:, early],
+        common.sensitivity,
+        common.precision,
+        common.moves[:, early],
+    )
+    fitted = use.draw(rng, past, part, np.ones((len(follow), int(early.sum()))))
+    level = walk(rng, fitted.levels, AHEAD)
+    seen = (common.known * follow)[:, ~early] * common.sensitivity[:, None]
+    draws = scatter(rng, fitted.rates[:, :, None] * (level * seen)[:, None, :], fitted.dispersion)
+    return Tried(draws, data.y[:, ~early], data.informs[:, ~early].astype(np.float64))
+
+
+def walk(rng: Rng, levels: Floats, steps: int) -> Floats:
+    """Continue log levels (R x T) by `steps`: mean of the recent ones plus a random walk (R x steps)."""
+    logs = np.log(np.maximum(levels, 1e-9))
+    count, halves = logs.shape
+    change = np.diff(logs.mean(axis=0))
+    freedom = max(len(change), 1)
+    scale = np.sqrt(((change**2).sum() + LEAST_STEP**2) / (freedom + 1) / 2)  # half of a change is noise of the level
+    size = np.maximum(scale * np.sqrt(freedom / rng.chisquare(freedom, size=count)), LEAST_STEP)[:, None]
+    start = logs[:, -min(RECENT, halves) :].mean(axis=1)[:, None]
+    noise = rng.standard_normal((count, steps)) * size
+    return np.asarray(np.exp(start + np.cumsum(rng.standard_normal((count, steps)) * size, axis=1) + noise), np.float64)
+
+
+def scatter(rng: Rng, expected: Floats, dispersion: float) -> Floats:
+    """Whole numbers around expected values, with the dispersion of the fit."""
+    return use.scatter(rng, expected, dispersion)
