@@ -8,7 +8,7 @@ TOOLS := .tools
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test bench bench-delivery bench-pseudo bench-estimate mutate lint types contracts tests setup clean help
+.PHONY: demo test bench bench-delivery bench-pseudo bench-estimate bench-release mutate lint types contracts tests setup clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -60,6 +60,9 @@ bench-pseudo: setup ## measure pseudonymisation and write docs/performance-pseud
 
 bench-estimate: setup ## synthetic countries through the whole pipeline: coverage, bias and CRPS; writes docs/methods.md
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.estimate
+
+bench-release: setup ## measure audit, suppression and rounding against the design's bounds
+	$(BIN)/python -m tests.bench.release
 
 clean: ## remove the environment and everything the demo made
 	rm -rf $(VENV) $(TOOLS) demo mutants .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

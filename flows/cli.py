@@ -16,6 +16,7 @@ from flows.report import Mode, Reporter
 from flows.safe import guarded
 from flows.verbs import audit, retain
 from flows.verbs import keys as key_verbs
+from flows.verbs.audit_tables import app as audit_tables_app
 from flows.verbs.estimate import estimate
 from flows.verbs.scan import scan
 from flows.verbs.status import status
@@ -27,6 +28,7 @@ app.command(scan)
 app.command(synthetic_app)
 app.command(key_verbs.app)
 app.command(audit.app)
+app.command(audit_tables_app)
 app.command(retain.retain)
 app.command(status)
 app.command(estimate)

@@ -1,0 +1,121 @@
+"""One period of the target-group tables: from true values to a pattern that no attacker undoes, and the audit of one.
+
+Three kinds of attacker: the outsider, and with it every municipality in a crowd; all municipalities that stand alone
+together, against regions and crowds; and all of those against each one of their own number. What is safe from parties
+that pool what they know is safe from each of them. docs/disclosure.md section 4 gives the argument, and tests compare
+with one attack per municipality on the system as it is, nothing merged.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from release.protect.attack import Attack, Ranges
+from release.protect.merge import Merged, Period, alone, blocks, outsider, silent, singles
+from release.protect.secondary import Pattern, suppress
+from release.protect.system import Flags, Floats
+from schemas.errors import DisclosureRefused
+
+ROUNDS = 10
+
+
+@dataclass
+class Points:
+    """Whole-number points, offered as certificates: of the merged system, and of the blocks."""
+
+    merged: list[Floats] = field(default_factory=list)
+    blocks: list[Floats] = field(default_factory=list)
+
+
+@dataclass
+class Design:
+    """Rows x measures to hide, with the points that prove it safe and how many cells each step hid."""
+
+    hidden: Flags
+    points: Points
+    steps: dict[str, int]
+
+
+def protect(period: Period, *, tries: int = 0) -> Design:
+    """What to hide in one period. DisclosureRefused unprotectable when hiding everything would not do.
+
+    A pattern only grows, so what one attacker cannot narrow down stays so; only when a municipality falls silent and
+    joins a crowd do the systems change, and all attackers come again.
+    """
+    hidden = period.start().copy()
+    steps: dict[str, int] = defaultdict(int)
+    for number in range(ROUNDS):
+        before, points = silent(period, hidden), Points()
+        view = outsider(period, hidden)
+        points.merged = _attack(singles(period, hidden), [], singles=False).points
+        pattern = suppress(view.problem, use_gauss=number == 0, tries=tries, points=points.merged)
+        points.merged = _settle(period, hidden, view, pattern, steps)
+        view = singles(period, hidden)
+        pattern = suppress(view.problem, use_gauss=False, tries=0, points=points.merged)
+        points.merged = _settle(period, hidden, view, pattern, steps)
+        view = blocks(period, hidden)
+        pattern = suppress(view.problem, use_gauss=number == 0, tries=0)
+        points.blocks = _settle(period, hidden, view, pattern, steps, strict=False)
+        for row in _rows_of(view, pattern.ranges):
+            points.merged = _alone(period, hidden, row, points.merged, steps)
+        if np.array_equal(before, silent(period, hidden)):
+            return Design(hidden, points, dict(steps))
+    raise DisclosureRefused("unprotectable", cells=0)
+
+
+def _settle(
+    period: Period, hidden: Flags, view: Merged, pattern: Pattern, steps: dict[str, int], *, strict: bool = True
+) -> list[Floats]:
+    """Put a problem's pattern back on the areas; returns the points that prove it."""
+    if strict and len(pattern.ranges.unsafe):
+        raise DisclosureRefused("unprotectable", cells=len(pattern.ranges.unsafe))
+    many = len(period.template.names)
+    found = pattern.hidden[: len(view.rows) * many].reshape(len(view.rows), many)
+    hidden[view.rows] |= found[:, : period.template.measures]
+    for name, count in pattern.steps.items():
+        steps[name] += count if name != "primary" else 0
+    return pattern.ranges.points
+
+
+def _alone(period: Period, hidden: Flags, row: int, points: list[Floats], steps: dict[str, int]) -> list[Floats]:
+    """A municipality whose own group has no room to hide it: the whole system may move, all others are known."""
+    view = alone(period, hidden, row)
+    pattern = suppress(view.problem, use_gauss=False, tries=0, points=points)
+    return _settle(period, hidden, view, pattern, steps)
+
+
+def _rows_of(view: Merged, ranges: Ranges) -> list[int]:
+    """Areas with a cell that is not proven safe."""
+    if len(ranges.unsafe) == 0:
+        return []
+    many = view.problem.system.cells // len(view.rows)  # blocks hold nothing but rows
+    return [int(view.rows[place]) for place in np.unique(ranges.unsafe // many)]
+
+
+def _attack(view: Merged, points: list[Floats], *, singles: bool = True) -> Ranges:
+    low, high = view.problem.known(view.problem.primary)
+    fitting = [point for point in points if len(point) == view.problem.system.cells]
+    attack = Attack(view.problem.system, low, high)
+    return attack.run(view.problem.goals, view.problem.values, points=fitting, singles=singles)
+
+
+def audit(period: Period, hidden: Flags, points: Points | None = None) -> int:
+    """Number of cells that some attacker could narrow down too far, if this pattern (rows x measures) were printed.
+
+    `points` are offered as certificates; each is checked against the pattern before it counts.
+    """
+    points = points or Points()
+    found = sum(len(ranges.unsafe) for ranges in _common(period, hidden, points))
+    view = blocks(period, hidden)
+    for row in _rows_of(view, _attack(view, points.blocks)):
+        found += len(_attack(alone(period, hidden, row), points.merged).unsafe)
+    return found
+
+
+def _common(period: Period, hidden: Flags, points: Points) -> Iterator[Ranges]:
+    for view in (outsider(period, hidden), singles(period, hidden)):
+        yield _attack(view, points.merged)

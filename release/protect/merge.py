@@ -1,0 +1,220 @@
+"""One period as a system: which municipalities merge into crowds, and what each kind of attacker sees of the rest.
+
+Wholly hidden municipalities of one group (the same regions) are interchangeable: no relation can tell their persons
+apart, so three or more of them stand as one row, the crowd. Each member can be anything from nobody to the whole crowd.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from release.protect.attack import Goals
+from release.protect.rows import Judged, Template
+from release.protect.secondary import Problem
+from release.protect.spec import Rules
+from release.protect.system import Flags, Floats, Ints, System, build, propagate
+
+CROWD = 3
+
+
+@dataclass(frozen=True)
+class Period:
+    """True values and primary decisions of one half-year. Arrays are rows (areas) x variables.
+
+    regions    (total row, part rows) for every relation between areas
+    insiders   rows of parties that know their own row (municipalities)
+    group      per row: what makes it the same to every relation (its regions); -1 for a row that is a total
+    weight     what hiding a cell costs, rows x measures
+    told       rows x measures that an earlier release showed: known, whether they are printed now or not
+    """
+
+    template: Template
+    rules: Rules
+    values: Floats
+    judged: Judged
+    regions: tuple[tuple[int, tuple[int, ...]], ...]
+    insiders: Flags
+    group: Ints
+    weight: Floats
+    told: Flags | None = None
+
+    def known(self) -> Flags:
+        """Rows x measures that everybody knows already."""
+        return np.zeros(self.weight.shape, dtype=bool) if self.told is None else self.told
+
+    def start(self) -> Flags:
+        """Rows x measures hidden by the primary rules."""
+        return np.asarray(self.judged.reason[:, : self.template.measures] != 0)
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Municipalities of one group that are hidden altogether: one row of the merged system."""
+
+    members: Ints
+    values: Floats
+    low: Floats
+    reach: Floats
+    target: Flags
+
+
+@dataclass(frozen=True)
+class Merged:
+    """The merged problem: areas that keep a row of their own (`rows`), then the crowds."""
+
+    problem: Problem
+    rows: Ints
+    crowds: tuple[Crowd, ...]
+
+
+def _crowds(period: Period, hidden: Flags) -> tuple[list[Crowd], Ints]:
+    """Crowds, and the insiders' rows that are in none."""
+    groups: dict[int, list[int]] = defaultdict(list)
+    for row in np.flatnonzero(silent(period, hidden)):
+        groups[int(period.group[row])].append(int(row))
+    crowds = [_crowd(period, np.array(rows)) for rows in groups.values() if len(rows) >= CROWD]
+    inside = {int(row) for crowd in crowds for row in crowd.members}
+    own = np.array([row for row in np.flatnonzero(period.insiders) if int(row) not in inside], dtype=np.int64)
+    return crowds, own
+
+
+def _crowd(period: Period, members: Ints) -> Crowd:
+    """Whoever knows one member must still find another's cell up to its margin and the full width."""
+    values = period.values[members]
+    ordered = np.sort(values, axis=0)
+    first, second = ordered[-1], ordered[-2]
+    reach = np.maximum(first + period.rules.width, first + second + period.rules.margin)
+    return Crowd(members, values.sum(axis=0), first, reach, np.asarray(period.judged.target[members].any(axis=0)))
+
+
+def silent(period: Period, hidden: Flags) -> Flags:
+    """Municipalities of which nothing is shown, now or earlier."""
+    return np.asarray((hidden & ~period.known()).all(axis=1) & period.insiders)
+
+
+def outsider(period: Period, hidden: Flags) -> Merged:
+    """Everything may move. Members of crowds are answered too: a crowd never falls below what its largest member knows,
+    and reaches so far that the others stay wide for that member."""
+    return _merge(period, hidden, None)
+
+
+def singles(period: Period, hidden: Flags) -> Merged:
+    """All municipalities that stand alone, together: their rows are known. Goals are the regions and the crowds."""
+    return _merge(period, hidden, -1)
+
+
+def alone(period: Period, hidden: Flags, row: int) -> Merged:
+    """The same, against one municipality `row` that is not of their number; goals are its cells alone."""
+    return _merge(period, hidden, row)
+
+
+def _merge(period: Period, hidden: Flags, free: int | None) -> Merged:
+    """free: None = nobody's row is known, -1 = those of all single municipalities are, else of all but this one."""
+    crowds, own = _crowds(period, hidden)
+    rows = np.concatenate([np.flatnonzero(~period.insiders), own])
+    values = np.vstack([period.values[rows], *(crowd.values[None] for crowd in crowds)])
+    first, margin = len(rows), period.rules.margin
+    told = np.zeros(len(values), dtype=bool)
+    told[:first] = (free is not None) & period.insiders[rows] & (rows != free)
+    low, high = np.minimum(values, 0.0), np.full(values.shape, np.inf)
+    low[told], high[told] = values[told], values[told]
+    already = spread(period, rows, values.shape, period.known()) > 0
+    low[already], high[already] = values[already], values[already]
+    width, reach_low, reach_high = np.zeros(values.shape), np.full(values.shape, np.nan), np.full(values.shape, np.nan)
+    target = np.zeros(values.shape, dtype=bool)
+    for place, crowd in enumerate(crowds, first):
+        target[place] = crowd.target
+        if free is None:
+            low[place], reach_high[place] = crowd.low, crowd.reach
+        else:
+            reach_high[place] = np.maximum(crowd.low + margin, period.rules.width)
+    system = _system(period, rows, crowds)
+    floor = propagate(system, low.ravel(), high.ravel())[0].reshape(values.shape)
+    target[:first] = period.judged.target[rows] & ~told[:first, None]
+    width[:first], reach_high[:first] = period.rules.width, values[:first] + margin
+    reach_low[:first] = np.minimum(values, np.maximum(floor, values - margin))[:first]
+    if free is not None and free >= 0:
+        target[np.append(rows, np.full(len(crowds), -1)) != free] = False
+    goals = _goals(target, width, reach_low, reach_high)
+    return Merged(_problem(period, hidden, rows, system, values, (low, high), goals), rows, tuple(crowds))
+
+
+def _goals(target: Flags, width: Floats, reach_low: Floats, reach_high: Floats) -> Goals:
+    cells = np.flatnonzero(target)
+    return Goals(cells, width.ravel()[cells], reach_low.ravel()[cells], reach_high.ravel()[cells])
+
+
+def _problem(
+    period: Period,
+    hidden: Flags,
+    rows: Ints,
+    system: System,
+    values: Floats,
+    bounds: tuple[Floats, Floats],
+    goals: Goals,
+) -> Problem:
+    """The problem of these rows (and of crowds behind them), with the pattern that hides it so far."""
+    printed = spread(period, rows, values.shape, ~period.known()) > 0
+    secret = spread(period, rows, values.shape, hidden & ~period.known()) > 0
+    cost = spread(period, rows, values.shape, period.weight)
+    low, high = bounds
+    return Problem(
+        system, values.ravel(), printed.ravel(), secret.ravel(), cost.ravel(), low.ravel(), high.ravel(), goals
+    )
+
+
+def blocks(period: Period, hidden: Flags) -> Merged:
+    """Every single municipality by itself, exchanging persons with the crowd of its own group; no other row moves.
+
+    A block is safe only by moves inside it, so from all other single municipalities together; blocks share no relation,
+    so one problem holds them all. Not enough room in a block proves nothing: `alone` looks further.
+    """
+    crowds, own = _crowds(period, hidden)
+    many, rules = len(period.template.names), period.rules
+    values = period.values[own]
+    spare = {int(period.group[crowd.members[0]]): crowd.values for crowd in crowds}
+    nothing = np.zeros(many)
+    room = np.array([spare.get(int(period.group[row]), nothing) for row in own]).reshape(values.shape)
+    still = np.array([int(period.group[row]) not in spare for row in own], dtype=bool)[:, None] | np.zeros(many, bool)
+    already = spread(period, own, values.shape, period.known()) > 0
+    low = np.where(still | already, values, np.minimum(values, 0))
+    high = np.where(already, values, values + room)
+    relations = [
+        (row * many + total, [row * many + part for part in parts])
+        for row in range(len(own))
+        for total, parts in period.template.relations
+    ]
+    target = np.flatnonzero(period.judged.target[own])
+    goals = Goals.around(target, values.ravel(), margin=rules.margin, width=rules.width, floor=0)
+    system = build(values.size, relations)
+    return Merged(_problem(period, hidden, own, system, values, (low, high), goals), own, tuple(crowds))
+
+
+def spread(period: Period, rows: Ints, shape: tuple[int, ...], given: Floats | Flags) -> Floats:
+    """Rows x measures of the areas, laid out as rows x variables of the merged system; 0 elsewhere."""
+    made = np.zeros(shape)
+    made[: len(rows), : period.template.measures] = given[rows]
+    return made
+
+
+def _system(period: Period, rows: Ints, crowds: list[Crowd]) -> System:
+    """Relations between areas for every variable, and relations within every row."""
+    place = {int(row): number for number, row in enumerate(rows)}
+    for number, crowd in enumerate(crowds, len(rows)):
+        place |= {int(row): number for row in crowd.members}
+    many = len(period.template.names)
+    count = len(rows) + len(crowds)
+    between = [
+        (place[total] * many + v, [p * many + v for p in dict.fromkeys(place[part] for part in parts)])
+        for total, parts in period.regions
+        for v in range(many)
+    ]
+    within = [
+        (row * many + total, [row * many + part for part in parts])
+        for row in range(count)
+        for total, parts in period.template.relations
+    ]
+    return build(count * many, [*between, *within])
