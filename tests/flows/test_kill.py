@@ -86,12 +86,12 @@ INTAKE: tuple[Boundary, ...] = (
 )
 FINISH: tuple[Boundary, ...] = (
     ("flows.work.link_deliveries", "after", ""),
-    ("flows.resume._write", "before", "link.json"),  # renamed, no journal
-    ("flows.resume._write", "before", "recipient.json"),
+    ("flows.resume.write_json", "before", "link.json"),  # renamed, no journal
+    ("flows.resume.write_json", "before", "recipient.json"),
     ("release.gate.check_release", "before", ""),  # files made, nothing judged
     ("flows.rooms.pseudonymize", "after", "scan"),  # judged, not signed
     ("flows.rooms.pseudonymize", "after", "sign"),  # signed, without its name
-    ("flows.resume._write", "before", "release.json"),  # named, no journal
+    ("flows.resume.write_json", "before", "release.json"),  # named, no journal
     ("flows.work.upkeep", "after", ""),
 )
 

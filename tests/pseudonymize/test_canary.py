@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pyrage
 import pytest
 
-from pseudonymize import bsn, canary, needles, prf, seal, signing
+from pseudonymize import bsn, canary, cli, needles, prf, seal, signing
 from pseudonymize.accept import read_verified, verify
 from pseudonymize.convert import convert
 from pseudonymize.deliver import check
@@ -218,3 +218,34 @@ def test_the_payload_of_a_canary_is_empty(delivered) -> None:
 
 def test_agreements_of_the_demonstration_are_those_of_the_list() -> None:
     assert {path.stem for path in AGREEMENTS.glob("*.yaml")} == set(REGISTERS)
+
+
+# The verbs -----------------------------------------------------------------------------------------------------
+
+
+def call(*arguments: object) -> tuple[int, dict[str, object]]:
+    return cli.run([str(argument) for argument in arguments])
+
+
+def test_the_scan_as_a_process_knows_every_domain_and_tells_places(delivered, store: Path, tmp_path: Path) -> None:
+    world, leaving = delivered.world, tmp_path / "release.part"
+    known = ("--store", store, "--keys", world.keys / "converter", "--recipients", "onderzoek,gemeente")
+    code, answer = call("scan", "--folder", store, *known)
+    assert (code, answer["hits"], answer["sealed"]) == (0, [], 1)
+    leaving.mkdir()
+    (found,) = canary.expected(store, world.converter.identity())
+    (leaving / "a.txt").write_text(found.canaries[0]["pre"]["bsn"])
+    code, answer = call("scan", "--folder", store, "--leaving", leaving, *known)
+    assert (code, answer["code"], answer["facts"]["file"]) == (14, "canary_found", "a.txt")  # type: ignore[index]
+    code, answer = call("scan", "--leaving", leaving, *known, "--report", "--list", tmp_path / "list.csv")
+    assert code == 0 and len(answer["hits"]) == 1  # type: ignore[arg-type]
+    assert (tmp_path / "list.csv").read_text().count("\n") == 2
+    assert call("scan", "--leaving", leaving)[0] == 0  # without keys only numbers are known
+    assert call("scan")[1]["code"] == "bad_call"
+
+
+def test_signing_says_that_a_release_passed(delivered, tmp_path: Path) -> None:
+    (tmp_path / "vng").mkdir()
+    (tmp_path / "vng" / "SHA256SUMS").write_text("x\n")
+    assert call("sign", "--folder", tmp_path, "--keys", delivered.world.keys / "gate") == (0, {"signed": 1})
+    assert (tmp_path / "vng" / "SHA256SUMS.sig").stat().st_size == 64
