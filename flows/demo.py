@@ -49,6 +49,7 @@ def prepare(out: Path, *, port: int) -> Settings:
         "--recipients",
         settings.recipient,
     )
+    steps.log(settings).event("keys_created", who="custodian", why="ceremony", suppliers=len(suppliers))
     return settings
 
 
