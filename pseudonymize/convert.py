@@ -59,7 +59,6 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
             for name, values in watch.others(before).items():
                 persons.add(name, values)
             watch.see(before, made)
-            persons.add(before)
             writer.write(made)
             if progress is not None:
                 progress("omzetten", rows.rows, manifest.delivered)
