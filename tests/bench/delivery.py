@@ -78,7 +78,7 @@ def watched(process: subprocess.Popen[bytes]) -> float:
     it begins at what the parent held when it was forked."""
     peak = 0.0
     while process.poll() is None:
-        with contextlib.suppress(OSError, AttributeError):
+        with contextlib.suppress(OSError, TypeError):
             found = re.search(r"VmHWM:\s+(\d+)", Path(f"/proc/{process.pid}/status").read_text(encoding="ascii"))
             peak = max(peak, int(found[1]) / 1024)  # type: ignore[index]
         time.sleep(0.02)
