@@ -40,8 +40,8 @@ def _floor(values: pa.ChunkedArray, width: int) -> pa.ChunkedArray:
 
 
 def require_coarse(agreement: Agreement, batch: pa.RecordBatch) -> None:
-    """DeliveryError finer_than_agreed when a banded column holds a value that is not the lowest of an allowed band."""
+    """DeliveryError not_coarsened when a banded column holds a value that is not the lowest of an allowed band."""
     for name in agreement.bands:
         values = pa.chunked_array([batch[name]])
         if not pc.all(pc.equal(coarsened(name, agreement, values), values), min_count=0).as_py():
-            raise DeliveryError("finer_than_agreed", register=agreement.source, column=name)
+            raise DeliveryError("not_coarsened", register=agreement.source, column=name)

@@ -57,7 +57,6 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
         writer.start(schema, schema.names)
         for before, made in ahead(_converted(reader, stage, schema, rows, manifest)):
             watch.see(before, made)
-            persons.add(before)
             writer.write(made)
             if progress is not None:
                 progress("omzetten", rows.rows, manifest.delivered)

@@ -27,7 +27,7 @@ def open_payload(
     """Payload file of a verified delivery -> `out`, Parquet with exactly the columns of the agreement.
 
     Raises DeliveryError agreement_mismatch (another text than the manifest names), bad_hash, unsealing_failed,
-    bad_schema, finer_than_agreed, row_count_mismatch; KeyUnavailable.
+    bad_schema, not_coarsened, row_count_mismatch; KeyUnavailable.
     """
     manifest = read_verified(delivery)
     if manifest.agreement.sha256 != agreement.sha256:

@@ -71,7 +71,7 @@ def test_the_ttp_refuses_exact_years_under_a_band(world, coarse: Agreement, monk
             ),
         )
         out, _ = world.deliver(world.extract("a.csv", INJUS_HEAD, [injus_row(1, skn="S1", geboortejaar="1983")]))
-    with pytest.raises(DeliveryError, match="finer_than_agreed") as caught:
+    with pytest.raises(DeliveryError, match="not_coarsened") as caught:
         open_payload(out, world.linker, world.home / "p.parquet", coarse)
     assert caught.value.facts == {"register": "injus", "column": "geboortejaar"}
     assert not (world.home / "p.parquet").exists()

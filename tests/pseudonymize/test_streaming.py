@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pseudonymize.ceremony import create_demo_keys
-from tests.bench.delivery import AGREEMENT, LIMIT_MB, extract
+from tests.bench.delivery import AGREEMENT, LIMIT_MB, extract, watched
 
 SCRIPT = """
 import sys
@@ -30,10 +29,9 @@ assert made.accepted == made.rows_in
 def peak(*arguments: object) -> float:
     """Peak memory in MB of a process of its own."""
     with subprocess.Popen([sys.executable, *map(str, arguments)], stdout=subprocess.DEVNULL) as process:
-        _, status, used = os.wait4(process.pid, 0)
-        process.returncode = os.waitstatus_to_exitcode(status)
+        found = watched(process)
     assert process.returncode == 0
-    return used.ru_maxrss / 1024
+    return found
 
 
 @pytest.fixture(scope="module")
