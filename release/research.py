@@ -47,8 +47,6 @@ def write_research(
         con.register("names", names)
         con.register("places_in", research_coarsen.places())
         con.execute("create table places as from places_in")
-        for macro in research_coarsen.macros():
-            con.execute(macro)
         job = _Job(linked, out, told, output, names.schema.field("pseudonym"))
         made = [path for table in output.tables for path in _table(con, table, job)]
     return [*made, *_texts(out, told, output)]
@@ -92,7 +90,7 @@ def _table(con: Connection, table: str, job: _Job) -> list[Path]:
     # The year is that of the coarsened day: a week that began in December lies in that December's folder.
     query = (
         f"select {first} as jaar, * from (select names.pseudonym, {', '.join(cells)} "  # noqa: S608 - declared names
-        f"from source left join names using (person_id)) order by all"
+        f"from source left join names using (person_id) {research_coarsen.joins(columns, actions)}) order by all"
     )
     found: pa.Table = con.sql(query).to_arrow_table()
     con.unregister("source")

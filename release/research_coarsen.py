@@ -6,6 +6,8 @@ action can give. The two are written apart: the gate does not trust the writer.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -28,12 +30,12 @@ def places() -> pa.Table:
 
 
 def expression(column: OutColumn, action: str, years: BirthYears) -> str:
-    """SQL for the coarsened value of `source.<column>`; needs the macro set of `macros()`."""
+    """SQL for the coarsened value of `source.<column>`; a region needs the join of `joins`."""
     name = f"source.{column.name}"
     if action == "keep":
         return name
     if action in REGIONS:
-        return f"case when {name} is not null then coalesce(to_{action}({name}), '{UNKNOWN}') end"
+        return f"case when {name} is not null then coalesce(at_{column.name}.{action}, '{UNKNOWN}') end"
     if action.startswith("band_"):
         width = int(action.removeprefix("band_"))
         floor = f"{name} // {width} * {width}"
@@ -51,10 +53,10 @@ def _band(year: int, width: int) -> int:
     return year // width * width
 
 
-def macros() -> list[str]:
-    """Macros that look a municipality up in the table `places`: one map per region level."""
-    text = "create macro to_{0}(gemeente) as (select map_from_entries(list((code, {0}))) from places)[gemeente]"
-    return [text.format(name) for name in REGIONS]
+def joins(columns: Iterable[OutColumn], actions: Mapping[str, str]) -> str:
+    """SQL that looks municipalities up in the table `places`, once per column that becomes a region."""
+    names = [column.name for column in columns if actions[column.name] in REGIONS]
+    return " ".join(f"left join places as at_{name} on at_{name}.code = source.{name}" for name in names)
 
 
 def is_coarse(values: pa.ChunkedArray, column: OutColumn, action: str, years: BirthYears) -> bool:

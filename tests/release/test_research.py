@@ -172,9 +172,8 @@ def test_coarsening_is_what_plain_python_makes_of_it(what: OutColumn, action: st
     with duckdb.connect() as con:
         con.register("places_in", research_coarsen.places())
         con.execute("create table places as from places_in")
-        for macro in research_coarsen.macros():
-            con.execute(macro)
-        query = f"select {research_coarsen.expression(what, action, YEARS)} as x from source order by n"
+        joins = research_coarsen.joins([what], {what.name: action})
+        query = f"select {research_coarsen.expression(what, action, YEARS)} as x from source {joins} order by n"
 
         @settings(max_examples=25, deadline=None)
         @given(st.lists(st.none() | values, min_size=1, max_size=20))
