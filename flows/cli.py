@@ -14,6 +14,8 @@ from rich.table import Table
 from flows import report
 from flows.report import Mode, Reporter
 from flows.safe import guarded
+from flows.verbs.plan import plan_app
+from flows.verbs.reconcile import reconcile
 from schemas.errors import KoppelError
 
 app = App(name="koppel", help="Link registers about vulnerable people without anyone learning who they are.")
@@ -21,6 +23,8 @@ synthetic_app = App(name="synthetic", help="A synthetic Netherlands, calibrated 
 keys_app = App(name="keys", help="Key files of suppliers, converter and linker.")
 app.command(synthetic_app)
 app.command(keys_app)
+app.command(plan_app)
+app.command(reconcile)
 
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, Parameter(name="--quiet", help="Show no progress.")]
@@ -56,6 +60,7 @@ def demo(
     scale: float = 1.0,
     seed: int = 2024,
     direct: bool = False,
+    fallback: bool = False,
     port: int = 4299,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -72,6 +77,8 @@ def demo(
         Another seed, another country.
     direct
         Run the same steps without a Prefect server.
+    fallback
+        Some people are without a number, and are linked by keys of name, birth date and postcode.
     port
         Port of the embedded Prefect server, on loopback.
     """
@@ -80,8 +87,8 @@ def demo(
 
     reporter = _progress(as_json, quiet)
     reporter.title("Suppliers")
-    settings = room.prepare(out_folder, port=port)
-    room.make_country(out_folder, scale=scale, seed=seed)
+    settings = room.prepare(out_folder, port=port, fallback=fallback)
+    room.make_country(out_folder, scale=scale, seed=seed, names=fallback)
     room.suppliers_deliver(settings, out_folder)
     reporter.title("Trusted third party")
     running.run(out_folder / "koppel.toml", direct=direct)

@@ -104,7 +104,8 @@ def release(settings: Settings) -> Done:
             tables = pool.submit(publish.publish_vng, linked, out / "vng", **how)
             research = pool.submit(publish.publish_research, linked, pseudonyms, out / "onderzoek", **how)
             made = tables.result() + research.result()
-        made += publish.publish_operator(linked, out / "operator", run=run)
+        planted = None if settings.truth is None else (settings.store, settings.truth)
+        made += publish.publish_operator(linked, out / "operator", run=run, planted=planted)
         if settings.truth is not None:
             made += publish.publish_truth(linked, settings.truth, out / "operator", run=run)
         (out / "run.json").write_text(json.dumps(run, indent=1, sort_keys=True), encoding="utf-8")

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from schemas import ddl
+from schemas.common import FALLBACK_KEYS
 from schemas.errors import DeliveryError
 from schemas.registers import REGISTERS
 
@@ -40,6 +41,11 @@ class Delivery:
     def has_payload(self) -> bool:
         """False for the crosswalk: it has numbers and nothing else."""
         return any(REGISTERS[self.register].payload_columns)
+
+    @cached_property
+    def has_fallback(self) -> bool:
+        """True when the source made fallback keys: its agreement says so, and the link file has their columns."""
+        return FALLBACK_KEYS[0] in pq.read_schema(self.link).names
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -72,7 +78,7 @@ class Delivery:
             self.has_payload and pq.read_schema(self.payload)
         except (OSError, ValueError):
             raise DeliveryError("unreadable_file", register=self.register) from None
-        for field in ddl.identity_schema():
+        for field in ddl.identity_schema(fallback=self.has_fallback):
             if field.name not in found.names or found.field(field.name).type != field.type:
                 raise DeliveryError("unreadable_file", register=self.register, column=field.name)
 

@@ -30,8 +30,15 @@ def views(con: Connection, deliveries: Sequence[Delivery]) -> None:
             mine = [d for d in deliveries if d.register == register.name]
             parts = [_payload(d, schema) for d in mine] or [_nothing(schema)]
             con.execute(f"create view payload_{register.name} as\n" + "\nunion all\n".join(parts))
-    links = [_link(d) for d in deliveries] or [_nothing(ddl.identity_schema(), register=True)]
+    links = [_link(d, ddl.identity_schema()) for d in deliveries] or [_nothing(ddl.identity_schema(), register=True)]
     con.execute("create view links as\n" + "\nunion all\n".join(links))
+
+
+def fallback(con: Connection, deliveries: Sequence[Delivery]) -> None:
+    """`fallback_in`: rows of deliveries with fallback keys."""
+    schema = ddl.identity_schema(fallback=True)
+    parts = [_link(d, schema) for d in deliveries if d.has_fallback] or [_nothing(schema, register=True)]
+    con.execute("create view fallback_in as\n" + "\nunion all\n".join(parts))
 
 
 def _payload(delivery: Delivery, schema: pa.Schema) -> str:
@@ -44,9 +51,9 @@ def _payload(delivery: Delivery, schema: pa.Schema) -> str:
     )
 
 
-def _link(delivery: Delivery) -> str:
+def _link(delivery: Delivery, schema: pa.Schema) -> str:
     head = f"select {quoted(delivery.register)} as register, {delivery.sequence:d} as sequence"
-    names = ", ".join(ddl.identity_schema().names)
+    names = ", ".join(schema.names)
     return f"{head}, {names}\nfrom read_parquet({quoted(delivery.link)})"
 
 
@@ -76,6 +83,9 @@ def reference(con: Connection, plan: Plan) -> None:
     )
     _table(con, "ref_measure", pa.table({"maat": list(MATEN)}))
     _table(con, "ref_care_group", pa.table(_ranked(plan.care_order, "care_group", "care_rank")))
+    bits = {"register": list(REGISTERS), "register_bit": list(range(len(REGISTERS)))}
+    _table(con, "ref_register", pa.table(bits))
+    _table(con, "ref_place_order", pa.table(_ranked(plan.municipality_order, "basis", "place_order")))
     order = _ranked(plan.attribute_order, "register", "rank")
     order["register"] = [*order["register"], "injus_tbs"]
     order["rank"] = [*order["rank"], plan.attribute_order.index("injus")]

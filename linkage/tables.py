@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from linkage.database import Connection
 from linkage.delivery import Delivery
+from schemas import ddl
 from schemas.ddl import sql_type
 from schemas.errors import DeliveryError
 from schemas.register import OutTable
@@ -68,7 +69,8 @@ def link_domain(deliveries: Sequence[Delivery]) -> dict[bytes, bytes] | None:
     found = set()
     for delivery in deliveries:
         schema = pq.read_schema(delivery.link)
-        found |= {tuple(sorted((schema.field(name).metadata or {}).items())) for name in ("bsn", "skn", "vip")}
+        names = ddl.identity_schema(fallback=delivery.has_fallback).names[1:]
+        found |= {tuple(sorted((schema.field(name).metadata or {}).items())) for name in names}
     labels = {tuple(item for item in label if item[0] == DOMAIN_KEY) for label in found}
     if len(labels) > 1:
         raise DeliveryError("mixed_domains", domains=len(labels))

@@ -21,6 +21,7 @@ from pseudonymize.keys import Key
 from pseudonymize.manifest import Manifest
 from pseudonymize.parties import ConverterKeys
 from pseudonymize.split import RowSet, identity_schema
+from schemas.common import FALLBACK_KEYS, FALLBACK_TYPE
 from schemas.errors import ConfigError, DeliveryError
 
 Progress = Callable[[str, int, int | None], None]
@@ -46,7 +47,8 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
     require_hash(source, manifest.hashes.identity)
     key = keys.link()
     stage = prf.link(key.secret, key.project, key.epoch)
-    schema = identity_schema(Domain(prf.SCHEME, key.project, "link", key.epoch))
+    columns = identity_columns(manifest)
+    schema = identity_schema(Domain(prf.SCHEME, key.project, "link", key.epoch), columns)
     rows = RowSet()
     with parquet.writing(out) as writer, seal.opened(source, keys.identity()) as reader:
         _require_identity(reader.schema, manifest, key)
@@ -54,12 +56,17 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
         for batch in reader:
             rows.add(batch["row_id"])
             require_quota(rows.rows, manifest)
-            converted = [pseudonyms(stage, batch[name]) for name in COLUMNS]
+            converted = [pseudonyms(stage, batch[name]) for name in columns]
             writer.write(pa.table([batch["row_id"], *converted], schema=schema))
             if progress is not None:
                 progress("omzetten", rows.rows, manifest.rows.accepted)
         require_all(rows, manifest)
     return rows
+
+
+def identity_columns(manifest: Manifest) -> tuple[str, ...]:
+    """Which pseudonym columns a delivery has: numbers, and fallback keys where the agreement switched them on."""
+    return (*COLUMNS, *FALLBACK_KEYS) if FALLBACK_TYPE in manifest.identifier_types else COLUMNS
 
 
 def require_quota(rows: int, manifest: Manifest) -> None:
@@ -76,9 +83,10 @@ def require_all(rows: RowSet, manifest: Manifest) -> None:
 
 def _require_identity(schema: pa.Schema, manifest: Manifest, key: Key) -> None:
     expected = Domain(prf.SCHEME, manifest.project, "pre", manifest.epoch)
-    if not schema.equals(identity_schema(expected)):
+    columns = identity_columns(manifest)
+    if not schema.equals(identity_schema(expected, columns)):
         raise DeliveryError("bad_schema", file="identity.age")
-    for name in COLUMNS:
+    for name in columns:
         domain.require(schema, name, expected)
     if manifest.project != key.project:
         raise ConfigError("wrong_domain", kind="link")

@@ -74,7 +74,7 @@ class Aside(_Strict):
 class Identifiers(_Strict):
     """Usable and absent identifiers per column, emptied ones per reason, and rows left without any."""
 
-    usable: dict[Literal["bsn", "skn", "vip"], Count]
+    usable: dict[Literal["bsn", "skn", "vip", "fallback"], Count]
     emptied: dict[Code, Count]
     rows_without: Count
 
@@ -105,7 +105,7 @@ class Manifest(_Strict):
     agreement: AgreementRef
     period: Period
     sequence: Annotated[int, Field(ge=1, le=999_999)]
-    identifier_types: tuple[Literal["NL:BSN", "NL:BSN-SYN", "NL:SKN", "NL:VIP"], ...]
+    identifier_types: tuple[Literal["NL:BSN", "NL:BSN-SYN", "NL:SKN", "NL:VIP", "NL:FB"], ...]
     rows: Rows
     reasons: dict[Code, Count]
     out_of_scope: tuple[Aside, ...]

@@ -11,6 +11,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from release import linkage_quality
+from release.truth_links import Judged
+
 CSS = (
     "body{font:15px/1.5 system-ui,Arial,sans-serif;max-width:70rem;margin:1rem auto;padding:0 1rem;color:#1b1b1b}"
     "h2{color:#12487a;margin-top:2rem}table{border-collapse:collapse;font-size:.9rem}"
@@ -21,12 +24,12 @@ INTERN = "<p><strong>Intern</strong>, voor de operator van de TTP: hier staan wa
 Section = tuple[str, str, Sequence[str], list[list[Any]]]
 
 
-def write_operator(linked: Path, out: Path, run: dict[str, Any]) -> list[Path]:
-    """kwaliteit.md and kwaliteit.html from the same sections."""
-    made = sections(linked, run)
+def write_operator(linked: Path, out: Path, run: dict[str, Any], judged: Judged | None = None) -> list[Path]:
+    """kwaliteit.md and kwaliteit.html from the same sections; `judged` on synthetic data only."""
+    made = [*sections(linked, run), *linkage_quality.sections(linked, judged)]
     text, page = out / "kwaliteit.md", out / "kwaliteit.html"
     text.write_text(_markdown(made), encoding="utf-8")
-    page.write_text(_html(made), encoding="utf-8")
+    page.write_text(_html(made, linkage_quality.charts(linked, judged)), encoding="utf-8")
     return [text, page]
 
 
@@ -34,13 +37,12 @@ def sections(linked: Path, run: dict[str, Any]) -> list[Section]:
     """Title, explanation, heads, rows: what both renderings show."""
     tables = {
         name: pq.read_table(linked / f"{name}.parquet")
-        for name in ("persons", "coverage", "funnel", "match_rates", "reconciliation")
+        for name in ("coverage", "funnel", "match_rates", "reconciliation")
     }
     return [
         _run(run),
         _inputs(run),
         _emptied(run),
-        _persons(tables["persons"]),
         _funnel(tables["funnel"]),
         _matches(tables["match_rates"]),
         _coverage(tables["coverage"]),
@@ -92,18 +94,6 @@ def _emptied(run: dict[str, Any]) -> Section:
 
 def _count(table: pa.Table, mask: pa.ChunkedArray) -> int:
     return int(pc.sum(pc.cast(mask, pa.int64())).as_py() or 0)
-
-
-def _persons(persons: pa.Table) -> Section:
-    rows = [
-        ["personen", persons.num_rows],
-        ["zonder bruikbaar nummer (niet koppelbaar)", persons.num_rows - _count(persons, persons["linkable"])],
-        ["met meer dan een BSN-pseudoniem", _count(persons, pc.greater(persons["bsn_count"], 1))],
-        ["met meer dan een SKN-pseudoniem", _count(persons, pc.greater(persons["skn_count"], 1))],
-        ["geboortejaar in strijd", _count(persons, persons["conflict_geboortejaar"])],
-        ["geslacht in strijd", _count(persons, persons["conflict_geslacht"])],
-    ]
-    return ("Personen en conflicten", "Conflicten blijven gekoppeld en worden geteld.", ("wat", "aantal"), rows)
 
 
 def _funnel(funnel: pa.Table) -> Section:
@@ -200,7 +190,7 @@ def _markdown(found: list[Section]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _html(found: list[Section]) -> str:
+def _html(found: list[Section], charts: dict[str, str]) -> str:
     head = f'<head><meta charset="utf-8"><title>Kwaliteit van de run</title><style>{CSS}</style></head>'
     parts = [f'<!doctype html><html lang="nl">{head}<body><h1>Kwaliteit van de run</h1>{INTERN}']
     for title, why, heads, rows in found:
@@ -208,6 +198,7 @@ def _html(found: list[Section]) -> str:
         body = "".join("<tr>" + "".join(_cell(c) for c in row) + "</tr>" for row in rows)
         parts.append(f"<h2>{html.escape(title)}</h2><p>{html.escape(why)}</p>")
         parts.append(f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>")
+        parts.append(charts.get(title, ""))
     return "".join(parts) + "</body></html>\n"
 
 

@@ -16,6 +16,7 @@ from release.operator import write_operator
 from release.report.page import write_page
 from release.research import write_research
 from release.truth import write_truth
+from release.truth_links import judge
 
 WHY = (
     f"{BANNER}\n\nDeze levering heeft alleen primaire onderdrukking (minder dan 10) en afronding op 5. Zonder\n"
@@ -55,10 +56,13 @@ def publish_research(linked: Path, pseudonyms: Path, out: Path, *, release_id: s
     return [*made, write_sums(out)]
 
 
-def publish_operator(linked: Path, out: Path, *, run: dict[str, Any]) -> list[Path]:
-    """Quality report with true counts; stays inside the TTP."""
+def publish_operator(
+    linked: Path, out: Path, *, run: dict[str, Any], planted: tuple[Path, Path] | None = None
+) -> list[Path]:
+    """Quality report with true counts; stays inside the TTP. `planted`, synthetic only: the store, and the truth."""
     out.mkdir(parents=True, exist_ok=True)
-    return write_operator(linked, out, run)
+    judged = None if planted is None else judge(linked, *planted)
+    return write_operator(linked, out, run, judged)
 
 
 def publish_truth(linked: Path, truth: Path, out: Path, *, run: dict[str, Any]) -> list[Path]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal, Self
 
@@ -11,12 +12,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from schemas.column import Column, Role
+from schemas.common import FALLBACK, FALLBACK_TYPE
 from schemas.errors import ConfigError
 from schemas.register import Register
 from schemas.registers import REGISTERS
 
 Action = Literal["keep", "drop", "pseudonymise"]
-IdentifierType = Literal["NL:BSN", "NL:BSN-SYN", "NL:SKN", "NL:VIP"]
+IdentifierType = Literal["NL:BSN", "NL:BSN-SYN", "NL:SKN", "NL:VIP", "NL:FB"]
+_FALLBACK = frozenset(column.name for column in FALLBACK)
 
 
 class _Strict(BaseModel):
@@ -76,11 +79,14 @@ class Agreement(_Strict):
         if register is None:
             raise ValueError("unknown register")
         for column in register.columns:
-            _allowed(column, self.columns.get(column.name))
+            if column.name in self.columns or column.name not in _FALLBACK:
+                _allowed(column, self.columns.get(column.name))
         if unknown := set(self.columns) - set(register.by_name):
             raise ValueError(f"{len(unknown)} columns are not in the register")
         if self.synthetic == ("NL:BSN" in self.identifier_types):
             raise ValueError("a synthetic agreement names NL:BSN-SYN, a real one NL:BSN")
+        if self.fallback != all(self.columns.get(name) == "pseudonymise" for name in _FALLBACK):
+            raise ValueError("NL:FB and the four columns for fallback keys go together")
         return self
 
     def action(self, column: str) -> Action:
@@ -93,9 +99,17 @@ class Agreement(_Strict):
             raise ConfigError("agreement_expired", agreement=self.agreement)
 
     @property
+    def fallback(self) -> bool:
+        """True when the source makes fallback keys of names, birth dates and postcodes."""
+        return FALLBACK_TYPE in self.identifier_types
+
+    @property
     def declared(self) -> Register:
-        """The register this agreement is about."""
-        return REGISTERS[self.source]
+        """The register this agreement is about, without direct identifiers that it does not list: an extract that
+        holds one all the same is refused (unlisted_column)."""
+        found = REGISTERS[self.source]
+        kept = tuple(c for c in found.columns if c.name in self.columns or c.name not in _FALLBACK)
+        return found if len(kept) == len(found.columns) else replace(found, columns=kept)
 
 
 def _allowed(column: Column, action: Action | None) -> None:

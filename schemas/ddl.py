@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from schemas.column import Role
+from schemas.common import FALLBACK_KEYS
 from schemas.register import OutTable, Register
 
 _SQL: dict[pa.DataType, str] = {
@@ -40,10 +41,11 @@ def payload_schema(register: Register, kept: tuple[str, ...] | None = None) -> p
     return pa.schema(fields)
 
 
-def identity_schema(domain: dict[bytes, bytes] | None = None) -> pa.Schema:
+def identity_schema(domain: dict[bytes, bytes] | None = None, *, fallback: bool = False) -> pa.Schema:
     """Schema of an identity or link file: row_id and one 32-byte pseudonym per identifier type, nullable."""
+    more = FALLBACK_KEYS if fallback else ()
     fields = [pa.field("row_id", pa.binary(16), nullable=False)]
-    fields += [pa.field(name, PSEUDONYM_TYPE, metadata=domain) for name in ("bsn", "skn", "vip")]
+    fields += [pa.field(name, PSEUDONYM_TYPE, metadata=domain) for name in ("bsn", "skn", "vip", *more)]
     return pa.schema(fields)
 
 

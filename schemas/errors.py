@@ -115,6 +115,8 @@ ADVICE: dict[str, str] = {
     "replay": "this sequence number was accepted before; nothing was changed",
     "sequence_gap": "an earlier delivery is missing; ask the supplier for the number named here",
     "pseudonym_missing": "persons and recipient pseudonyms do not match one to one; run the recipient step again",
+    "not_linked": "there are no linked tables there; run `koppel run` first, or name a folder with --linked",
+    "figures_differ": "recounted figures lie outside their tolerance; look at the lines marked ! and find out why",
     "rows_lost": "a row is missing or counted twice between delivery and linkage; nothing was written",
     "mixed_domains": "link files carry different pseudonymisation domains or epochs; convert them again under one key",
     "row_count_mismatch": "rows in and rows out differ; nothing was released",

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from schemas.column import Role
+from schemas.link_quality import QUALITY_TABLES
 from schemas.register import OutColumn, OutTable
 
 _STR, _INT, _BOOL, _DBL = pa.string(), pa.int64(), pa.bool_(), pa.float64()
@@ -150,5 +151,6 @@ RECONCILIATION = OutTable(
 )
 
 RUN_TABLES: dict[str, OutTable] = {
-    table.name: table for table in (TARGET_GROUP, COVERAGE, FUNNEL, MATCH_RATES, REGISTER_COUNTS, RECONCILIATION)
+    table.name: table
+    for table in (TARGET_GROUP, COVERAGE, FUNNEL, MATCH_RATES, REGISTER_COUNTS, RECONCILIATION, *QUALITY_TABLES)
 }
