@@ -96,7 +96,7 @@ def _tolerance(kind: str, unit: str, printed: float, scale: float) -> float:
     if unit == "percent":
         return max(PERCENTAGE_POINTS, abs(printed) * OF_A_PERCENTAGE) + (60 * (1 - scale) if small else 0)
     if unit == "years":
-        return 12.0 if small else YEARS_OF_AGE
+        return (60.0 if kind in ("min", "max") else 12.0) if small else YEARS_OF_AGE
     noise = 4 * max(abs(printed), 1.0) ** 0.5 if small else FEWEST
     return max(abs(printed) * RELATIVE.get(kind, 0.02), noise)
 
