@@ -16,15 +16,19 @@ from flows.report import Mode, Reporter
 from flows.safe import guarded
 from flows.verbs.plan import plan_app
 from flows.verbs.reconcile import reconcile
+from flows.verbs.scan import scan
+from flows.verbs.status import status
 from schemas.errors import KoppelError
 
 app = App(name="koppel", help="Link registers about vulnerable people without anyone learning who they are.")
 synthetic_app = App(name="synthetic", help="A synthetic Netherlands, calibrated on published figures.")
 keys_app = App(name="keys", help="Key files of suppliers, converter and linker.")
+app.command(scan)
 app.command(synthetic_app)
 app.command(keys_app)
 app.command(plan_app)
 app.command(reconcile)
+app.command(status)
 
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, Parameter(name="--quiet", help="Show no progress.")]
@@ -88,10 +92,11 @@ def demo(
     reporter = _progress(as_json, quiet)
     reporter.title("Suppliers")
     settings = room.prepare(out_folder, port=port, fallback=fallback)
-    room.make_country(out_folder, scale=scale, seed=seed, names=fallback)
-    room.suppliers_deliver(settings, out_folder)
-    reporter.title("Trusted third party")
-    running.run(out_folder / "koppel.toml", direct=direct)
+    with running.server_for(settings, direct=direct) as server:  # starts while the suppliers work
+        room.make_country(out_folder, scale=scale, seed=seed, names=fallback)
+        room.suppliers_deliver(settings, out_folder)
+        reporter.title("Trusted third party")
+        running.run_on(out_folder / "koppel.toml", server)
     _show(room.summary(out_folder), as_json, "Look at")
 
 
@@ -255,11 +260,16 @@ def keys_init(
     _show(commands.create_keys(home, project, epoch, suppliers.split(","), recipients.split(",")), as_json, "Keys")
 
 
+_ROOT_USAGE = "```console\nkoppel COMMAND\n```\n\n"
+
+
 def reference() -> str:
-    """Every command and option as Markdown: docs/cli.md, which a test keeps current."""
-    return "<!-- Made by `koppel codebook --write docs`; do not edit. -->\n" + app.generate_docs(
-        output_format="markdown"
-    )
+    """Every command and option as Markdown: docs/cli.md, which a test keeps current.
+
+    cyclopts shows the root's usage only when no command is running, so it is left out always.
+    """
+    pages = app.generate_docs(output_format="markdown").replace(_ROOT_USAGE, "", 1)
+    return "<!-- Made by `koppel codebook --write docs`; do not edit. -->\n" + pages
 
 
 def main() -> None:

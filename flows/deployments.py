@@ -29,7 +29,7 @@ _PLAIN: dict[str, Any] = {"cache_policy": None, "persist_result": False, "log_pr
 @guarded
 def gateway_task(register: str) -> int:
     """Run the supplier tool on raw extracts at the gateway, before anything else touches them."""
-    return steps.gateway(load(), register)
+    return pipeline.gateway(load(), register)
 
 
 @task(name="verify", **_PLAIN)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 
 from rich.console import Console
-from rich.status import Status
+from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 from schemas.errors import Fact, KoppelError
 
@@ -31,7 +32,8 @@ class Reporter:
     def __init__(self, mode: Mode = Mode.TEXT) -> None:
         self.mode = mode
         self.console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 110)
-        self.started = time.monotonic()
+        self._lock = threading.Lock()
+        self._display: Progress | None = None
 
     def title(self, text: str) -> None:
         """A heading between groups of steps."""
@@ -43,16 +45,34 @@ class Reporter:
         """Show that `what` is under way; the yielded dict takes the counts to show at the end."""
         counts: dict[str, Fact] = {}
         began = time.monotonic()
-        status: Status | None = None
-        if self.mode is Mode.TEXT and self.console.is_terminal:
-            status = self.console.status(what)
-            status.start()
-        try:
+        with self._running(what):
             yield counts
-        finally:
-            if status is not None:
-                status.stop()
         self.done(what, time.monotonic() - began, counts)
+
+    @contextmanager
+    def _running(self, what: str) -> Iterator[None]:
+        """A spinner with the time so far while `what` runs, on a terminal; steps side by side share one display."""
+        if self.mode is not Mode.TEXT or not self.console.is_terminal:
+            yield
+            return
+        with self._lock:
+            if self._display is None:
+                columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
+                self._display = Progress(*columns, console=self.console, transient=True)
+                self._display.start()
+            task = self._display.add_task(what, total=None)
+        try:
+            yield
+        finally:
+            self._ended(task)
+
+    def _ended(self, task: TaskID) -> None:
+        with self._lock:
+            if self._display is not None:
+                self._display.remove_task(task)
+                if not self._display.tasks:
+                    self._display.stop()
+                    self._display = None
 
     def done(self, what: str, seconds: float, counts: dict[str, Fact]) -> None:
         """One finished step."""

@@ -74,7 +74,7 @@ def step(
     facts = work(fresh)
     shutil.rmtree(out, ignore_errors=True)
     fresh.replace(out)
-    _write(record, {"fingerprint": fingerprint, "facts": facts, "outputs": hashes(out)})
+    _write(record, {"fingerprint": fingerprint, "facts": facts, "inputs": dict(inputs), "outputs": hashes(out)})
     return Done(fingerprint, facts, skipped=False)
 
 

@@ -3,27 +3,42 @@
 from __future__ import annotations
 
 import os
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
-from flows import pipeline, server
+from flows import pipeline
 from flows.report import current
 from flows.resume import Done
+from flows.server import Server, starting
 from flows.settings import ENV, Settings, load
 
 
 def run(config: Path | None, *, direct: bool) -> Done:
     """Intake of every register, link, publish, upkeep; returns what publish made."""
+    with server_for(load(config), direct=direct) as server:
+        return run_on(config, server)
+
+
+@contextmanager
+def server_for(settings: Settings, *, direct: bool) -> Iterator[Server | None]:
+    """The embedded server of a run, starting; None for a direct one."""
+    if direct:
+        yield None
+        return
+    with starting(settings.home / "prefect", settings.prefect_port) as server:
+        yield server
+
+
+def run_on(config: Path | None, server: Server | None) -> Done:
+    """Every step, on a server that was started before, or direct."""
     settings = load(config)
     os.environ[ENV] = str((config or Path(os.environ.get(ENV, "koppel.toml"))).resolve())
-    return pipeline.run_direct(settings) if direct else _on_server(settings)
-
-
-def _on_server(settings: Settings) -> Done:
-    with ExitStack() as stack:
-        with current().doing("prefect server up"):
-            stack.enter_context(server.running(settings.home / "prefect", settings.prefect_port))
-        with current().doing("prefect client up"):
-            # Prefect reads its settings when first imported, so the server's address must be known by now.
-            from flows import deployments  # noqa: PLC0415
-        return deployments.run()
+    if server is None:
+        return pipeline.run_direct(settings)
+    with current().doing("prefect server up"):
+        server.use()
+    with current().doing("prefect client up"):
+        # Prefect reads its settings when first imported, so the server's address must be known by now.
+        from flows import deployments  # noqa: PLC0415
+    return deployments.run()

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.errors import ConfigError
@@ -42,23 +43,33 @@ def environment(home: Path, port: int, secret: str) -> dict[str, str]:
     }
 
 
-@contextmanager
-def running(home: Path, port: int) -> Iterator[str]:
-    """Start the server, set this process's environment to use it, yield its address, stop it again.
+@dataclass(frozen=True)
+class Server:
+    """A server that was started; `use` waits for it and makes it this process's."""
 
-    Must be entered before Prefect is imported, because Prefect reads its settings once.
-    Raises ConfigError server_failed when it does not answer in time.
-    """
+    process: subprocess.Popen[bytes]
+    settings: dict[str, str]
+
+    def use(self) -> None:
+        """Wait until it answers, then point Prefect at it. Before Prefect is imported: it reads its settings once.
+
+        Raises ConfigError server_failed when it does not answer in time.
+        """
+        _wait(self.process, self.settings)
+        os.environ.update(self.settings)
+
+
+@contextmanager
+def starting(home: Path, port: int) -> Iterator[Server]:
+    """Start the server and yield at once: it needs some fifteen seconds, which other work can use. Stops it again."""
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     settings = environment(home, port, f"operator:{secrets.token_urlsafe(24)}")
     before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (home / "server.log").open("ab") as log:
-        server = subprocess.Popen(command, stdout=log, stderr=log, umask=0o077, env={**os.environ})
+        server = subprocess.Popen(command, stdout=log, stderr=log, umask=0o077, env={**os.environ, **settings})
         try:
-            _wait(server, settings)
-            yield settings["PREFECT_API_URL"]
+            yield Server(server, settings)
         finally:
             _stop(server)
             _restore(before)

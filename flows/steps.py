@@ -64,7 +64,7 @@ def gateway(settings: Settings, register: str) -> int:
     Only where the agreement says so. The raw file is deleted once its sealed delivery stands in the inbox.
     """
     agreement, file = agreement_of(settings, register)
-    waiting = _raw_files(settings.gateway / register)
+    waiting = raw_files(settings.gateway / register)
     if waiting and not agreement.gateway:
         raise DeliveryError("gateway_refused", register=register, files=len(waiting))
     for raw in waiting:
@@ -74,7 +74,8 @@ def gateway(settings: Settings, register: str) -> int:
     return len(waiting)
 
 
-def _raw_files(folder: Path) -> list[Path]:
+def raw_files(folder: Path) -> list[Path]:
+    """Raw extracts that lie in a register's gateway folder, sorted."""
     return sorted(p for p in folder.glob("*") if p.suffix.lower() in RAW_SUFFIXES) if folder.is_dir() else []
 
 

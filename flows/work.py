@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from flows import resume, rooms
+from flows import egress, resume, rooms
 from flows.manifest import run_manifest
 from flows.resume import Done, Facts
 from flows.settings import Settings
@@ -18,8 +18,10 @@ from linkage.link import Delivery
 from linkage.link import link as link_deliveries
 from linkage.plan import Plan
 from release import publish
-from schemas.errors import DeliveryError, QualityGate
+from schemas.errors import ConfigError, DeliveryError, QualityGate
 from schemas.registers import REGISTERS
+from schemas.research import ResearchOutput
+from schemas.research import load as load_output
 
 LINK_ROOMS = ("schemas", "linkage")
 CONVERT_ROOMS = ("schemas", "pseudonymize")
@@ -93,22 +95,37 @@ def recipient(settings: Settings) -> Done:
     )
 
 
+def research_output(settings: Settings) -> ResearchOutput:
+    """The agreement about the recipient of linked tables: agreements/outputs/<recipient>.yaml.
+
+    ConfigError unknown_output, or bad_output when it is about somebody else.
+    """
+    output = load_output(settings.agreements / "outputs" / f"{settings.recipient}.yaml")
+    if output.recipient != settings.recipient:
+        raise ConfigError("bad_output", recipient=settings.recipient)
+    return output
+
+
 def release(settings: Settings) -> Done:
     """Everything the readers get, in `releases/<release>`: VNG, researchers, operator, truth (synthetic only)."""
     run = run_manifest(settings)
     linked, pseudonyms = settings.run / "linked", settings.run / "recipient" / "pseudonyms.parquet"
+    output = research_output(settings)
 
     def work(out: Path) -> Facts:
         how: dict[str, Any] = {"release_id": settings.release, "run": run}
         with ThreadPoolExecutor(2) as pool:  # spreadsheets take a processor; DuckDB takes the other
             tables = pool.submit(publish.publish_vng, linked, out / "vng", **how)
-            research = pool.submit(publish.publish_research, linked, pseudonyms, out / "onderzoek", **how)
+            research = pool.submit(
+                publish.publish_research, linked, pseudonyms, out / "onderzoek", output=output, **how
+            )
             made = tables.result() + research.result()
         planted = None if settings.truth is None else (settings.store, settings.truth)
         made += publish.publish_operator(linked, out / "operator", run=run, planted=planted)
         if settings.truth is not None:
             made += publish.publish_truth(linked, settings.truth, out / "operator", run=run)
         (out / "run.json").write_text(json.dumps(run, indent=1, sort_keys=True), encoding="utf-8")
+        egress.passed(settings, out)
         return {"files": len(made)}
 
     done = resume.step(
@@ -118,6 +135,7 @@ def release(settings: Settings) -> Done:
             "linked": resume.combined(resume.hashes(linked).values()),
             "pseudonyms": resume.sha256_file(pseudonyms),
             "release": settings.release,
+            "output": output.sha256,
             "truth": str(settings.truth is not None),
         },
         rooms=RELEASE_ROOMS,

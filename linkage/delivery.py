@@ -8,11 +8,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas import ddl
 from schemas.common import FALLBACK_KEYS
 from schemas.errors import DeliveryError
+from schemas.pseudonym import PseudonymType
 from schemas.registers import REGISTERS
 
 # The ladder of a GMSD delivery, least final first.
@@ -47,6 +49,11 @@ class Delivery:
         """True when the source made fallback keys: its agreement says so, and the link file has their columns."""
         return FALLBACK_KEYS[0] in pq.read_schema(self.link).names
 
+    @property
+    def person_columns(self) -> tuple[str, ...]:
+        """Columns of the link file with a pseudonym of a person."""
+        return (*ddl.PERSON_COLUMNS, *FALLBACK_KEYS) if self.has_fallback else ddl.PERSON_COLUMNS
+
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """The verified manifest. DeliveryError bad_manifest when it cannot be read."""
@@ -62,6 +69,10 @@ class Delivery:
         """A number of the row accounting: in, accepted, quarantined or out_of_scope."""
         return int(self.manifest["rows"][kind])
 
+    def canaries(self) -> list[bytes]:
+        """Random ids of the rows that are planted and belong to nobody: read, and left out of every view."""
+        return [bytes.fromhex(text) for text in self.manifest.get("canaries", {}).get("row_ids", [])]
+
     def coverage(self) -> list[tuple[str, str, int]]:
         """(half-year, municipality, rank of the status) for every listed municipality; empty for other registers."""
         listed: dict[str, Any] = self.manifest.get("coverage") or {}
@@ -72,15 +83,23 @@ class Delivery:
         ]
 
     def require_shape(self) -> None:
-        """DeliveryError unreadable_file unless pseudonyms are 32-byte columns: never text, never numbers."""
+        """DeliveryError unreadable_file unless pseudonyms are 32-byte columns: never text, never numbers.
+
+        ConfigError wrong_domain when a label in the file is none of ours.
+        """
         try:
             found = pq.read_schema(self.link)
             self.has_payload and pq.read_schema(self.payload)
         except (OSError, ValueError):
             raise DeliveryError("unreadable_file", register=self.register) from None
         for field in ddl.identity_schema(fallback=self.has_fallback):
-            if field.name not in found.names or found.field(field.name).type != field.type:
+            if field.name not in found.names or _bytes(found.field(field.name).type) != _bytes(field.type):
                 raise DeliveryError("unreadable_file", register=self.register, column=field.name)
+
+
+def _bytes(kind: pa.DataType) -> pa.DataType:
+    """The stored type: which domain it is of is checked apart (linkage/domains.py)."""
+    return kind.storage_type if isinstance(kind, PseudonymType) else kind
 
 
 def payload_columns(delivery: Delivery) -> set[str]:

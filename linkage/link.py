@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from linkage import accounting, fallback, match, queries, stage, tables
+from linkage import accounting, domains, fallback, indicators, match, queries, stage, tables
 from linkage.database import Connection, connect
 from linkage.delivery import Delivery
 from linkage.plan import Parameter, Plan
@@ -20,7 +20,7 @@ from schemas.target_group import RUN_TABLES
 
 __all__ = ["Delivery", "LinkResult", "link"]
 
-MACROS = ("half_number", "half_end", "half_of", "half_name", "place_rank")
+MACROS = ("half_number", "half_end", "half_of", "half_name", "place_rank", "age_band")
 CURRENT = ("list_last_coverage", "find_replaced", "view_current_links", "fallback_none", "view_row_keys")
 TRAJECTORIES = (
     *("told_attributes", "persons", "detention_parts", "detention_spells", "tbs_events", "placement_requests"),
@@ -29,7 +29,7 @@ TRAJECTORIES = (
 )
 EVENTS = (
     *("merge_by_rule", "wmo_arrangements", "departures", "events", "event_detention", "event_care"),
-    *("event_wmo", "event_outcome", "event_place", "title_end_events"),
+    *("event_wmo", "event_outcome", "event_place", "event_return", "title_end_events"),
 )
 COUNTS = ("register_links", "coverage", "presence", "match_rates", "link_strata", "person_quality", "target_group")
 
@@ -61,28 +61,31 @@ def link(
     """Write every linked table and run table, and `person_link.parquet`, into the empty folder `out`.
 
     Same deliveries and plan, same bytes: whatever the order, threads or memory. QualityGate rows_lost when a
-    staged row is missing; DeliveryError bad_manifest or unreadable_file for a store that is not as it should be.
+    staged row is missing; DeliveryError bad_manifest or unreadable_file for a store that is not as it should be,
+    mixed_domains (naming both) when pseudonyms of two domains would meet.
     """
     for delivery in deliveries:
         delivery.require_shape()
+    domain = domains.link_domain(deliveries)
     folders = [delivery.folder for delivery in deliveries]
     with connect(work=work, folders=folders, memory_limit=memory_limit, threads=threads) as con:
+        domains.mirror(con, deliveries, domain)
+        stage.views(con, deliveries, domain)
+        stage.fallback(con, deliveries, domain)
         linkable, persons = _compute(con, deliveries, plan)
         account = accounting.Account.of(con, deliveries)
         account.require_nothing_lost()
         _count(con, deliveries, plan, account)
         rows = {table.name: tables.write(con, table, out) for table in LINKED_TABLES.values()}
         rows |= {name: tables.write(con, table, out) for name, table in RUN_TABLES.items()}
-        tables.write_person_link(con, deliveries, out)
+        tables.write_person_link(con, domain, out)
     return LinkResult(rows, persons, linkable, account.received, account.accepted, account.replaced)
 
 
 def _compute(con: Connection, deliveries: Sequence[Delivery], plan: Plan) -> tuple[int, int]:
     values = plan.parameters()
-    stage.views(con, deliveries)
     stage.reference(con, plan)
     stage.coverage(con, deliveries)
-    stage.fallback(con, deliveries)
     _run(con, (*MACROS, *CURRENT), values)
     linkable = match.number(con, values)
     persons = match.rows(con, values, fallback.link(con, plan, values, linkable))
@@ -95,6 +98,7 @@ def _compute(con: Connection, deliveries: Sequence[Delivery], plan: Plan) -> tup
 def _count(con: Connection, deliveries: Sequence[Delivery], plan: Plan, account: accounting.Account) -> None:
     values = plan.parameters()
     _run(con, COUNTS, values)
+    indicators.compute(con, plan)
     stage.table_from_arrow(con, "set_aside", accounting.set_aside(deliveries))
     _run(con, ("figures", "count_injus", "count_reclassering", "count_ifzo", "count_cbs"), values)
     _run(con, ("register_counts",), values)

@@ -47,6 +47,10 @@ class Plan:
     join_margin_days: int = 3
     reuse_gap_days: int = 183
     birth_year_margin: int = 1
+    return_months: int = 24
+    long_detention_months: int = 4
+    lead_least_days: int = 42
+    lead_wanted_days: int = 365
     suspicious_tenths: int = 25
     suspicious_least: int = 20
     attribute_order: tuple[str, ...] = REGISTERS
@@ -112,6 +116,9 @@ class Plan:
             f"Wmo-halfjaren worden samengevoegd volgens het CBS, met een marge van {self.join_margin_days} dagen.",
             f"Een toewijzingsnummer dat na meer dan {self.reuse_gap_days} dagen terugkomt is een nieuw arrangement.",
             f"Volgorde voor de gemeente: {places}; een bruikbare code gaat voor 0000 en 1999.",
+            f"Terugkeer: een detentie die begint binnen {self.return_months} maanden na het titeleinde.",
+            f"Lange detentie: meer dan {self.long_detention_months} maanden (kans op verlies van de woning).",
+            f"Voorsprong van de toewijzing: minstens {self.lead_least_days} of {self.lead_wanted_days} dagen.",
             f"Gemeenten volgens de indeling van {self.classification_year}.",
             f"Wmo-gegevens kunnen bekend zijn van {self.coverage_from} tot en met {self.coverage_until}.",
             f"Verdachte levering: de een {self.suspicious_tenths / 10:g} keer de ander (in- en uitstroom), en de "

@@ -10,34 +10,45 @@ from collections.abc import Sequence
 
 import pyarrow as pa
 
+from linkage import queries
 from linkage.database import Connection, quoted
 from linkage.delivery import STATUS, Delivery, payload_columns
 from linkage.plan import Plan, half_first, half_name, half_of
 from schemas import codes, ddl, gemeente
+from schemas.pseudonym import Domain
 from schemas.registers import REGISTERS
 from schemas.target_group import MATEN
 
 COUNTRY = ("NL", "Nederland")
 SPECIAL = {"0000": "Gemeente onbekend", "1999": "Niet in Nederland ingeschreven (RNI)", "ONB": "Geen gemeente bekend"}
 _WMO = {"THUIS", "OPVANG"}
+_REAL = "where row_id not in (select row_id from canary_row)"
 
 
-def views(con: Connection, deliveries: Sequence[Delivery]) -> None:
-    """`links` over all registers and `payload_<register>` per register; empty where nothing was delivered."""
+def views(con: Connection, deliveries: Sequence[Delivery], domain: Domain | None) -> None:
+    """`links` over all registers and `payload_<register>` per register; empty where nothing was delivered.
+
+    Both leave out the planted canaries, by the row ids that the signed manifests name (decision 19). A link file
+    of another domain than `domain` makes every query over `links` an error that names both.
+    """
+    planted = [row_id for delivery in deliveries for row_id in delivery.canaries()]
+    _table(con, "canary_row", pa.table({"row_id": pa.array(planted, pa.binary())}))
     for register in REGISTERS.values():
         if register.payload_columns:
             schema = ddl.payload_schema(register)
             mine = [d for d in deliveries if d.register == register.name]
             parts = [_payload(d, schema) for d in mine] or [_nothing(schema)]
             con.execute(f"create view payload_{register.name} as\n" + "\nunion all\n".join(parts))
-    links = [_link(d, ddl.identity_schema()) for d in deliveries] or [_nothing(ddl.identity_schema(), register=True)]
+    links = [_link(con, d, domain, ddl.PERSON_COLUMNS) for d in deliveries]
+    links = links or [_nothing(ddl.identity_schema(), register=True)]
     con.execute("create view links as\n" + "\nunion all\n".join(links))
 
 
-def fallback(con: Connection, deliveries: Sequence[Delivery]) -> None:
+def fallback(con: Connection, deliveries: Sequence[Delivery], domain: Domain | None) -> None:
     """`fallback_in`: rows of deliveries with fallback keys."""
     schema = ddl.identity_schema(fallback=True)
-    parts = [_link(d, schema) for d in deliveries if d.has_fallback] or [_nothing(schema, register=True)]
+    parts = [_link(con, d, domain, schema.names[1:]) for d in deliveries if d.has_fallback]
+    parts = parts or [_nothing(schema, register=True)]
     con.execute("create view fallback_in as\n" + "\nunion all\n".join(parts))
 
 
@@ -47,14 +58,27 @@ def _payload(delivery: Delivery, schema: pa.Schema) -> str:
         f"{f.name}::{ddl.sql_type(f.type)} as {f.name}" if f.name in held else _empty(f.name, f.type) for f in schema
     ]
     return (
-        f"select {delivery.sequence:d} as sequence, {', '.join(cells)}\nfrom read_parquet({quoted(delivery.payload)})"
+        f"select {delivery.sequence:d} as sequence, {', '.join(cells)}\n"
+        f"from read_parquet({quoted(delivery.payload)})\n{_REAL}"
     )
 
 
-def _link(delivery: Delivery, schema: pa.Schema) -> str:
-    head = f"select {quoted(delivery.register)} as register, {delivery.sequence:d} as sequence"
-    names = ", ".join(schema.names)
-    return f"{head}, {names}\nfrom read_parquet({quoted(delivery.link)})"
+def _link(con: Connection, delivery: Delivery, domain: Domain | None, columns: Sequence[str]) -> str:
+    """The label of each column is a constant of its file, so the check costs nothing per row."""
+    head = f"select {quoted(delivery.register)} as register, {delivery.sequence:d} as sequence, row_id"
+    told = "none" if domain is None else domain.label
+    names = ", ".join(
+        f"in_domain({name}, {label}, {quoted(told)}) as {name}"
+        for name, label in domains_of(con, delivery.register, delivery.sequence)
+        if name in columns
+    )
+    return f"{head}, {names}\nfrom read_parquet({quoted(delivery.link)})\n{_REAL}"
+
+
+def domains_of(con: Connection, register: str, sequence: int) -> list[tuple[str, str]]:
+    """Person column and label, as an SQL literal, of one link file; from the table `domains`."""
+    found = con.execute(queries.text("list_domains"), {"register": register, "sequence": sequence}).fetchall()
+    return [(name, "null" if label is None else quoted(label)) for name, label in found]
 
 
 def _empty(name: str, kind: pa.DataType) -> str:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from linkage.database import Connection
-from linkage.delivery import Delivery
-from schemas import ddl
 from schemas.ddl import sql_type
-from schemas.errors import DeliveryError
+from schemas.pseudonym import Domain, mirrored
 from schemas.register import OutTable
 
 ROW_GROUP = 122_880
-DOMAIN_KEY = b"koppel.domain"  # of a pseudonym column: pseudonymisation.md section 3
 
 
 def write(con: Connection, table: OutTable, out: Path) -> int:
@@ -30,7 +27,7 @@ def write_query(con: Connection, query: str, schema: pa.Schema, path: Path) -> i
     """Write the rows of a query in its order. Row groups are fixed and whole, so bytes follow from content alone."""
     rows = 0
     part = path.with_suffix(".part")
-    with pq.ParquetWriter(part, schema, compression="zstd", store_schema=True) as writer:
+    with pq.ParquetWriter(part, mirrored(schema), compression="zstd", store_schema=True) as writer:
         for group in _groups(con, query, schema):
             writer.write_table(group, row_group_size=ROW_GROUP)
             rows += group.num_rows
@@ -54,24 +51,12 @@ def _groups(con: Connection, query: str, schema: pa.Schema) -> Iterator[pa.Table
         yield pa.concat_tables(waiting).cast(schema).combine_chunks()
 
 
-def write_person_link(con: Connection, deliveries: Sequence[Delivery], out: Path) -> int:
-    """Write `person_link.parquet`: linkable persons and their lowest pseudonym, labelled with its domain."""
-    domain = link_domain(deliveries)
-    schema = pa.schema(
-        [pa.field("person_id", pa.int64(), nullable=False), pa.field("link", pa.binary(32), metadata=domain)]
-    )
+def write_person_link(con: Connection, domain: Domain | None, out: Path) -> int:
+    """Write `person_link.parquet`: linkable persons and their lowest pseudonym, typed with its domain.
+
+    Without a domain (no delivery at all) the column is plain bytes, which no conversion accepts.
+    """
+    link = pa.field("link", pa.binary(32)) if domain is None else domain.field("link")
+    schema = pa.schema([pa.field("person_id", pa.int64(), nullable=False), link])
     query = "select person_id::bigint as person_id, link from person_root order by person_id"
     return write_query(con, query, schema, out / "person_link.parquet")
-
-
-def link_domain(deliveries: Sequence[Delivery]) -> dict[bytes, bytes] | None:
-    """The pseudonymisation domain label that all link files share. DeliveryError mixed_domains when they differ."""
-    found = set()
-    for delivery in deliveries:
-        schema = pq.read_schema(delivery.link)
-        names = ddl.identity_schema(fallback=delivery.has_fallback).names[1:]
-        found |= {tuple(sorted((schema.field(name).metadata or {}).items())) for name in names}
-    labels = {tuple(item for item in label if item[0] == DOMAIN_KEY) for label in found}
-    if len(labels) > 1:
-        raise DeliveryError("mixed_domains", domains=len(labels))
-    return dict(labels.pop()) or None if labels else None

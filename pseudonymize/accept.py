@@ -6,8 +6,8 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
+from pseudonymize import canary, seal, signing
 from pseudonymize import manifest as manifests
-from pseudonymize import seal, signing
 from pseudonymize.ledger import Ledger
 from pseudonymize.manifest import Manifest
 from pseudonymize.parties import PublicKeys
@@ -38,15 +38,16 @@ def verify(
     """Check everything that can be checked without a private key; changes nothing.
 
     Order: signature, manifest, agreement, sequence, files, hashes. Raises DeliveryError bad_signature,
-    bad_manifest, agreement_mismatch, synthetic_refused, real_refused, replay, sequence_gap, stray_file or
-    bad_hash; KeyUnavailable key_missing for an unknown supplier; ConfigError agreement_expired is the caller's
-    to ask for. `waiting`: deliveries verified before this one and not yet recorded.
+    bad_manifest, agreement_mismatch, synthetic_refused, real_refused, canaries_missing, replay, sequence_gap,
+    stray_file or bad_hash; KeyUnavailable key_missing for an unknown supplier; ConfigError agreement_expired is
+    the caller's to ask for. `waiting`: deliveries verified before this one and not yet recorded.
     """
     text = _read(delivery / MANIFEST, manifests.MAX_BYTES)
     signature = _read(delivery / SIGNATURE, signing.SIGNATURE_BYTES)
     signing.verify(public.signer(agreement.supplier), signature, text)
     found, digest = manifests.parse(text), hashlib.sha256(text).hexdigest()
     _require_agreed(found, agreement, public)
+    canary.require(found)
     known = False
     if ledger is not None:
         known = ledger.knows(found.register_name, found.supplier, found.sequence, digest)

@@ -11,13 +11,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Never
 
+from pseudonymize import canary
+
 REAL: Final = "NL:BSN"
 SYNTHETIC: Final = "NL:BSN-SYN"
 WEIGHTS: Final = (9, 8, 7, 6, 5, 4, 3, 2, -1)
 SYNTHETIC_REMAINDER: Final = 5
 TEST_RANGE: Final = "9999"
 DENIED: Final = frozenset(
-    ("000000000", "123456782", *(str(digit) * 8 + "0" for digit in range(1, 10)))  # all pass the 11-proef
+    # All but the canaries pass the 11-proef; a canary's number belongs to us alone.
+    ("000000000", "123456782", *(str(digit) * 8 + "0" for digit in range(1, 10)), *canary.numbers())
 )
 OUTER_BLANKS: Final = " \t"
 

@@ -20,7 +20,7 @@ from schemas.errors import ConfigError
 def create_demo_keys(
     home: Path, suppliers: list[str], recipients: list[str], project: str, epoch: str, *, pre_epoch: str = ""
 ) -> PublicKeys:
-    """Write suppliers/NAME/, converter/, linker/ and public/ under `home`; returns what is public.
+    """Write suppliers/NAME/, converter/, linker/, gate/ and public/ under `home`; returns what is public.
 
     `epoch` is that of the TTP's keys, `pre_epoch` that of the sources' (the same when left out). ConfigError
     output_exists when `home` is not empty, bad_label for a wrong name.
@@ -47,6 +47,7 @@ def create_demo_keys(
         checks=checks,
     )
     public.save(home / "public")
+    _gate(home, project, epoch)
     return public
 
 
@@ -57,6 +58,13 @@ def _supplier(folder: Path, name: str, k_s: Secret, project: str, epoch: str) ->
     keys.save(folder / "record.key", _new("record", project, epoch, name))
     keys.save(folder / "sign.key", sign)
     return signing.public_half(sign.secret)
+
+
+def _gate(home: Path, project: str, epoch: str) -> None:
+    """The egress gate's signing key, and its public half as PEM, which stock tools verify with."""
+    sign = _new("sign", project, epoch, "gate")
+    keys.save(home / "gate" / "sign.key", sign)
+    (home / "public" / "gate.pem").write_bytes(signing.public_pem(sign.secret))
 
 
 def _new(kind: Kind, project: str, epoch: str, owner: str) -> Key:

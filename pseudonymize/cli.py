@@ -123,6 +123,25 @@ def _keys(given: argparse.Namespace) -> Answer:
     )
 
 
+def _scan(given: argparse.Namespace) -> Answer:
+    from pseudonymize import commands  # noqa: PLC0415
+
+    found = commands.scan(given.folder, given.leaving, given.store, given.keys, given.recipients)
+    if given.list:
+        from pseudonymize.scan import write_list  # noqa: PLC0415
+
+        write_list(found, given.list)
+    if not given.report:
+        found.require_clean()
+    return found.as_dict()
+
+
+def _sign(given: argparse.Namespace) -> Answer:
+    from pseudonymize import commands  # noqa: PLC0415
+
+    return {"signed": commands.sign_release(given.folder, given.keys)}
+
+
 VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]] = {
     "check": (_check, ("source", "register?", "agreement?", "synthetic!", "quarantine?")),
     "deliver": (
@@ -134,6 +153,8 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]]
     "convert": (_convert, ("delivery", "keys", "out")),
     "open": (_open, ("delivery", "keys", "out", "agreement?")),
     "recipient": (_recipient, ("source", "recipient", "keys", "out")),
+    "scan": (_scan, ("folder?", "leaving?", "store?", "keys?", "recipients?", "list?", "report!")),
+    "sign": (_sign, ("folder", "keys")),
     "keys": (_keys, ("home", "suppliers", "recipients", "project", "epoch", "pre-epoch?")),
 }
 _KINDS: dict[str, Callable[[str], Any]] = {

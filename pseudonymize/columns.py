@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from pseudonymize import bsn
 from pseudonymize.prf import PSEUDONYM, Prf
+from schemas.distinct import flat
 
 Bytes = npt.NDArray[np.uint8]
 _REASONS = pa.array(bsn.REASONS, pa.string())
@@ -30,14 +31,6 @@ class Canonical:
 
     values: pa.Array
     reasons: pa.Array
-
-
-def flat(values: pa.Array | pa.ChunkedArray) -> pa.Array:
-    """One contiguous array."""
-    if not isinstance(values, pa.ChunkedArray):
-        return values
-    chunks = values.chunks or [pa.array([], values.type)]
-    return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
 
 
 def canonical_bsn(text: pa.Array | pa.ChunkedArray, *, synthetic: bool) -> Canonical:
@@ -131,10 +124,12 @@ def pseudonyms(prf: Prf, values: pa.Array | pa.ChunkedArray, size: int = PSEUDON
 def _by_width(prf: Prf, distinct: pa.Array, size: int) -> bytes:
     """HMACs back to back; values of one width go through the fast path together."""
     width = np.asarray(pc.binary_length(distinct))
+    offsets = np.frombuffer(distinct.buffers()[1], np.int32)[distinct.offset : distinct.offset + len(distinct)]
+    data = np.frombuffer(distinct.buffers()[2] or b"", np.uint8)
     made = np.empty((len(distinct), size), np.uint8)
     for one in np.unique(width):
         hit = width == one
-        raw = b"".join(distinct.filter(pa.array(hit)).to_pylist())
+        raw = data[offsets[hit].astype(np.int64)[:, None] + np.arange(one)].tobytes()
         found = prf.fixed(raw, int(one), size) if one else prf.one(b"")[:size]
         made[hit] = np.frombuffer(found, np.uint8).reshape(-1, size)
     return made.tobytes()

@@ -7,10 +7,13 @@ import json
 from pathlib import Path
 from typing import Any
 
+from pseudonymize import canary, needles, signing
 from pseudonymize import deliver as tool
+from pseudonymize import keys as key_files
 from pseudonymize.ceremony import create_demo_keys
-from pseudonymize.parties import PublicKeys, SupplierKeys
+from pseudonymize.parties import ConverterKeys, PublicKeys, SupplierKeys
 from pseudonymize.report import DeliveryReport
+from pseudonymize.scan import Found, Scanner
 from schemas import agreement as agreements
 from schemas.errors import ConfigError
 from schemas.registers import register as find
@@ -73,3 +76,39 @@ def create_keys(  # noqa: PLR0917 - the order of `koppel keys init`
     """Keys for every party under `home`; returns how many suppliers, and the key-check tags."""
     public = create_demo_keys(home, suppliers, recipients, project, epoch, pre_epoch=pre_epoch)
     return {"suppliers": len(public.suppliers), "checks": public.checks}
+
+
+def scan(
+    folder: Path | None, leaving: Path | None, store: Path | None, keys: Path | None, recipients: str | None
+) -> Found:
+    """Scan what stays (`folder`, canaries' links at home in `store`) and what leaves (`leaving`).
+
+    With `store` and the converter's `keys` for the canaries in every domain; without, for their numbers alone.
+    Errors of needles.of_canaries; ConfigError bad_call when there is nothing to scan.
+    """
+    if folder is None and leaving is None:
+        raise ConfigError("bad_call")
+    if store is not None and keys is not None:
+        names = recipients.split(",") if recipients else []
+        scanner = Scanner(needles.of_canaries(store, ConverterKeys(keys), names))
+    else:
+        listed = {text for one in canary.listed() for text in (one.bsn, one.bsn_syn, one.skn)}
+        scanner = Scanner(needles.of_numbers(listed))
+    found = Found()
+    if leaving is not None:
+        found = scanner.scan(leaving, leaving=True)
+    if folder is not None:
+        found.add(scanner.scan(folder, home=store, skip=[leaving] if leaving else []))
+    return found
+
+
+def sign_release(folder: Path, keys: Path) -> int:
+    """Sign every SHA256SUMS one level below a release folder with the gate's key; returns how many.
+
+    The signature (64 bytes, Ed25519, beside the list as SHA256SUMS.sig) says: this passed the gate.
+    """
+    key = key_files.load(keys / "sign.key", "sign")
+    sums = sorted(folder.glob("*/SHA256SUMS"))
+    for path in sums:
+        path.with_name("SHA256SUMS.sig").write_bytes(signing.sign(key.secret, path.read_bytes()))
+    return len(sums)

@@ -11,13 +11,15 @@ import datetime as dt
 import hashlib
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 
+from pseudonymize import canary, prf, seal, signing
 from pseudonymize import manifest as manifests
-from pseudonymize import prf, seal, signing
+from pseudonymize.columns import Canonical
 from pseudonymize.identify import Rules
 from pseudonymize.intake import Batch, Progress, accepted
 from pseudonymize.manifest import Manifest
@@ -84,11 +86,22 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
             Shuffle(splitter.payload_schema, expected=expected, limit=limit, folder=temporary) as payload,
         ):
             batches = accepted(source, register, Rules.of(agreement), report, quarantine, progress=progress)
-            total = _split(batches, splitter, identity, payload)
-            hashes = {"identity": _seal(part / "identity.age", public.converter, identity, report, progress)}
+            rows = _split(batches, splitter, identity, payload)
+            planted = _plant(canary.rows(register, Rules.of(agreement)), splitter, rows, identity, payload)
+            files = {"identity": (public.converter, identity)}
             if payload_columns(register, agreement):
-                hashes["payload"] = _seal(part / "payload.age", public.linker, payload, report, progress)
-        described = _describe(agreement, keys, report, period=period, hashes=hashes, total=total, coverage=coverage)
+                files["payload"] = (public.linker, payload)
+            hashes = _sealed(part, files, report.accepted + int(planted["rows"]), progress)
+        described = _describe(
+            agreement,
+            keys,
+            report,
+            period=period,
+            hashes=hashes,
+            total=rows.text,
+            coverage=coverage,
+            planted=planted,
+        )
         report.manifest_sha256 = _sign(part, described, keys)
     report.delivery = out
     return report
@@ -129,15 +142,26 @@ def _folder(out: Path) -> Iterator[Path]:
         raise
 
 
-def _split(batches: Iterator[Batch], splitter: Splitter, identity: Shuffle, payload: Shuffle) -> str:
-    """Split every batch into the two shuffles; returns the row set of the delivery."""
+def _split(batches: Iterator[Batch], splitter: Splitter, identity: Shuffle, payload: Shuffle) -> RowSet:
+    """Split every batch into the two shuffles; returns the row set of the extract."""
     rows = RowSet()
     for batch in batches:
         parts = splitter.split(batch.table, batch.found)
         rows.add(parts.payload["row_id"])
         identity.add(parts.identity)
         payload.add(parts.payload)
-    return rows.text
+    return rows
+
+
+def _plant(
+    rows: tuple[pa.Table, dict[str, Canonical]], splitter: Splitter, total: RowSet, identity: Shuffle, payload: Shuffle
+) -> dict[str, Any]:
+    """Add the canaries, in both files and in the row set; returns what the manifest says of them."""
+    parts = splitter.split(*rows)
+    total.add(parts.payload["row_id"])
+    identity.add(parts.identity)
+    payload.add(parts.payload)
+    return canary.declared(parts.payload["row_id"])
 
 
 def _expected(source: Path) -> int:
@@ -146,13 +170,23 @@ def _expected(source: Path) -> int:
     return size * (1 if source.suffix.lower() in {".csv", ".txt"} else 10)
 
 
-def _seal(path: Path, recipient: str, rows: Shuffle, report: DeliveryReport, progress: Progress | None) -> str:
+def _sealed(part: Path, files: dict[str, tuple[str, Shuffle]], total: int, progress: Progress | None) -> dict[str, str]:
+    """Seal NAME.age to its recipient, for all files at the same time; returns the hash of each."""
+    with ThreadPoolExecutor(len(files)) as pool:
+        made = {
+            name: pool.submit(_seal, part / f"{name}.age", recipient, rows, total, progress)
+            for name, (recipient, rows) in files.items()
+        }
+    return {name: one.result() for name, one in made.items()}
+
+
+def _seal(path: Path, recipient: str, rows: Shuffle, total: int, progress: Progress | None) -> str:
     def told() -> Iterator[pa.Table]:
         done = 0
         for table in rows.tables():
             done += table.num_rows
             if progress is not None:
-                progress("verzegelen", done, report.accepted)
+                progress("verzegelen", done, total)
             yield table
 
     return seal.seal(path, recipient, rows.schema, told())
@@ -167,6 +201,7 @@ def _describe(
     hashes: dict[str, str],
     total: str,
     coverage: dict[str, Any] | None,
+    planted: dict[str, Any],
 ) -> Manifest:
     counts = report.as_dict()
     content = {
@@ -182,6 +217,7 @@ def _describe(
         "identifier_types": agreement.identifier_types,
         **{name: counts[name] for name in ("rows", "reasons", "out_of_scope", "identifiers")},
         "row_set": total,
+        "canaries": planted,
         "hashes": hashes,
         "key_check": keys.pre.tag,
         "coverage": coverage,

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pseudonymize import fallback
+from pseudonymize.ahead import ahead
 from pseudonymize.columns import Canonical
 from pseudonymize.identify import COLUMNS, Rules, emptied, identifiers
 from pseudonymize.quarantine import EMPTIED, SET_ASIDE, Quarantine
@@ -20,6 +21,7 @@ from pseudonymize.report import NUMBER_IN_TEXT, DeliveryReport
 from pseudonymize.unique import DUPLICATE, Seen, keys_of
 from schemas import reading
 from schemas.column import Kind, Role
+from schemas.distinct import per_distinct
 from schemas.register import Register
 from schemas.validate import Verdict, validate
 
@@ -50,8 +52,7 @@ def accepted(
     Raises what schemas.reading.batches raises, and QualityGate row_count_mismatch when a row got lost.
     """
     seen = Seen()
-    for text in reading.batches(register, source):
-        verdict = validate(register, text)
+    for verdict in ahead(validate(register, text) for text in reading.batches(register, source)):
         _count(report, verdict)
         quarantine.add(verdict.quarantined["row_number"], verdict.quarantined["reason"], SET_ASIDE)
         table, numbers = _aside_repeats(register, seen, verdict, report, quarantine)
@@ -96,8 +97,8 @@ def _aside_numbers(
     """Rows without a long number in free text: a BSN typed there would otherwise reach the linker."""
     for column in register.payload_columns:
         if column.kind is Kind.TEXT and column.role is not Role.RECORD_KEY:
-            hit = pc.fill_null(pc.match_substring_regex(table[column.name], LONG_NUMBER), False)
-            mask = np.asarray(hit.to_numpy(zero_copy_only=False), dtype=bool)
+            (hit,) = per_distinct(table[column.name], lambda text: (pc.match_substring_regex(text, LONG_NUMBER),))
+            mask = np.asarray(pc.fill_null(hit, False).to_numpy(zero_copy_only=False), dtype=bool)
             reason = f"{column.name.upper()}_{NUMBER_IN_TEXT}"
             table, numbers = _set_aside(table, numbers, mask, reason, report, quarantine)
     return table, numbers

@@ -86,6 +86,20 @@ class Hashes(_Strict):
     payload: Sha256 | None = None
 
 
+class Canaries(_Strict):
+    """Planted rows, outside the row accounting: how many, from which agreed list, and their random row ids."""
+
+    rows: Annotated[int, Field(ge=1, le=100)]
+    listed: Tag
+    row_ids: tuple[RowSet, ...]
+
+    @model_validator(mode="after")
+    def _counted(self) -> Self:
+        if len(set(self.row_ids)) != self.rows or len(self.row_ids) != self.rows:
+            raise ValueError("canary rows do not add up")
+        return self
+
+
 class Coverage(_Strict):
     """Which municipalities delivered a half-year (also those with zero rows), and how final it is."""
 
@@ -111,9 +125,15 @@ class Manifest(_Strict):
     out_of_scope: tuple[Aside, ...]
     identifiers: Identifiers
     row_set: RowSet
+    canaries: Canaries
     hashes: Hashes
     key_check: Tag
     coverage: dict[HalfYear, Coverage] | None = None
+
+    @property
+    def delivered(self) -> int:
+        """Rows in the sealed files: accepted rows and planted canaries. The quota of the conversion."""
+        return self.rows.accepted + self.canaries.rows
 
     @model_validator(mode="after")
     def _reasons_add_up(self) -> Self:

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.errors import ConfigError, DeliveryError, QualityGate
+from schemas.pseudonym import mirrored
 
 READ_ROWS = 131_072
 
@@ -27,10 +28,10 @@ class Writer:
         self._writer: Any = None  # pq.ParquetWriter, which has no types
 
     def start(self, schema: pa.Schema, plain: list[str]) -> None:
-        """Begin the file. Called once, before the first `write`."""
+        """Begin the file; labels of pseudonym columns are repeated in it. Called once, before the first `write`."""
         coded = [name for name in schema.names if name not in plain]
         self._writer = pq.ParquetWriter(
-            self._path, schema, compression="zstd", compression_level=1, use_dictionary=coded
+            self._path, mirrored(schema), compression="zstd", compression_level=1, use_dictionary=coded
         )
         self._path.chmod(0o600)
 

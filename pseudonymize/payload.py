@@ -15,6 +15,7 @@ from pseudonymize.split import RowSet, payload_field, payload_schema, row_id_fie
 from schemas.agreement import Agreement
 from schemas.column import Role
 from schemas.errors import DeliveryError
+from schemas.pseudonym import PseudonymType
 from schemas.registers import register
 
 
@@ -42,7 +43,7 @@ def open_payload(
             require_quota(rows.rows, manifest)
             writer.write(batch)
             if progress is not None:
-                progress("openen", rows.rows, manifest.rows.accepted)
+                progress("openen", rows.rows, manifest.delivered)
         require_all(rows, manifest)
     return rows
 
@@ -55,7 +56,9 @@ def _required(schema: pa.Schema, manifest: Manifest, agreement: Agreement | None
     else:
         allowed = {column.name: column for column in declared.payload_columns}
         named = [allowed[name] for name in schema.names if name in allowed]
-        expected = pa.schema([row_id_field(), *(payload_field(c, manifest.project, manifest.epoch) for c in named)])
+        expected = pa.schema(
+            [row_id_field(), *(payload_field(c, declared.name, manifest.project, manifest.epoch) for c in named)]
+        )
     identifying = {c.name for c in declared.columns if c.role in {Role.IDENTIFIER, Role.IDENTIFIER_KIND}}
     if not schema.equals(expected, check_metadata=True) or identifying & set(schema.names):
         raise DeliveryError("bad_schema", file="payload.age")
@@ -64,4 +67,4 @@ def _required(schema: pa.Schema, manifest: Manifest, agreement: Agreement | None
 
 def _opaque(schema: pa.Schema) -> list[str]:
     """Columns of random bytes: a dictionary would only cost time."""
-    return [field.name for field in schema if pa.types.is_fixed_size_binary(field.type)]
+    return [f.name for f in schema if pa.types.is_fixed_size_binary(f.type) or isinstance(f.type, PseudonymType)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from pseudonymize.secret import Secret
 from schemas.errors import DeliveryError
@@ -19,6 +20,12 @@ def sign(secret: Secret, message: bytes) -> bytes:
 def public_half(secret: Secret) -> str:
     """The public key as 64 hex digits."""
     return Ed25519PrivateKey.from_private_bytes(secret.reveal()).public_key().public_bytes_raw().hex()
+
+
+def public_pem(secret: Secret) -> bytes:
+    """The public key as PEM, for `openssl pkeyutl -verify -pubin -rawin`."""
+    public = Ed25519PrivateKey.from_private_bytes(secret.reveal()).public_key()
+    return public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def verify(public: str, signature: bytes, message: bytes) -> None:

@@ -11,12 +11,13 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from pseudonymize import prf
-from pseudonymize.columns import Canonical, fixed_bytes, fixed_size, flat, pseudonyms
+from pseudonymize.columns import Canonical, fixed_bytes, fixed_size, pseudonyms
 from pseudonymize.domain import Domain
 from pseudonymize.identify import COLUMNS, Rules
 from pseudonymize.parties import SupplierKeys
 from schemas.agreement import Agreement
 from schemas.column import Column, Role
+from schemas.distinct import flat
 from schemas.register import Register
 
 ROW_ID = 16  # bytes, random per delivery
@@ -37,17 +38,20 @@ def payload_columns(register: Register, agreement: Agreement) -> tuple[Column, .
     return tuple(column for column in register.payload_columns if agreement.action(column.name) != "drop")
 
 
-def payload_field(column: Column, project: str, epoch: str) -> pa.Field:
+def payload_field(column: Column, register: str, project: str, epoch: str) -> pa.Field:
     """A payload column as it arrives: record keys as labelled 16-byte HMACs, the rest typed as declared."""
     if column.role is Role.RECORD_KEY:
-        return Domain(prf.SCHEME, project, "record", epoch).field(column.name, prf.RECORD_KEY)
+        stage = f"record:{register}.{column.name}"  # indicatie_id of two registers are two name spaces
+        return Domain(prf.SCHEME, project, stage, epoch).field(column.name, prf.RECORD_KEY)
     return pa.field(column.name, column.kind.arrow)
 
 
 def payload_schema(register: Register, agreement: Agreement) -> pa.Schema:
     """The exact schema of a payload under an agreement."""
     columns = payload_columns(register, agreement)
-    return pa.schema([row_id_field(), *(payload_field(c, agreement.project, agreement.epoch) for c in columns)])
+    return pa.schema(
+        [row_id_field(), *(payload_field(c, register.name, agreement.project, agreement.epoch) for c in columns)]
+    )
 
 
 class RowSet:

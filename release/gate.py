@@ -1,90 +1,79 @@
-"""The egress gate: re-read every file of a VNG release from disk; it can only pass or stop."""
+"""The egress gate: re-read every file of a release from disk; it can only pass or stop.
+
+One entrance, `check_release`, for the whole release folder. Each reader's folder has its own judge; a folder or file
+that nobody judges does not leave. The scan for canaries and personal numbers, which must know numbers, is the other
+half of the gate and runs elsewhere (flows/egress.py).
+"""
 
 from __future__ import annotations
 
-import csv
-import re
+from collections.abc import Callable
 from pathlib import Path
 
-import openpyxl
-import pyarrow.parquet as pq
-
-from release.disclosure import BASE, HIDDEN, THRESHOLD
-from release.export import HEADS
+from release import gate_research, gate_vng, research_gate
+from release.files import write_sums as sums_of
+from release.gate_vng import require_safe
 from schemas.column import Role
 from schemas.errors import DisclosureRefused
 from schemas.register import OutTable
 from schemas.registers import REGISTERS
-from schemas.target_group import DOELGROEP
+from schemas.research import ResearchOutput
 
-_NUMBER_CELL = re.compile(r'<td class="n[^"]*">(?:<[^>]*>)?([^<]*)<')
-# The headline numbers and the words on the map are counts too.
-_NUMBER_TEXT = re.compile(r"<div><b>([^<]*)</b>|<title>[^<]*?: (\d[\d.]*) personen")
-ALLOWED = frozenset({".csv", ".xlsx", ".parquet", ".html", ".txt", ".json", ".md", ""})
+__all__ = ["JUDGES", "check", "check_release", "check_research", "require_no_identifier", "require_safe", "write_sums"]
+
+ALLOWED = frozenset({".csv", ".xlsx", ".parquet", ".html", ".txt", ".json", ".md", ".sql", ".py", ""})
+INSIDE = frozenset({"operator"})  # stays in the TTP: true counts, no rows
+LOOSE = frozenset({"run.json"})
+
+
+def check_release(folder: Path) -> int:
+    """Number of files checked in a whole release folder.
+
+    DisclosureRefused small_count_shown, release_schema, label_missing or identifier_in_release.
+    """
+    checked = 0
+    for path in sorted(folder.iterdir()):
+        if path.is_dir() and not path.is_symlink() and path.name in JUDGES:
+            require_known_files(path)
+            checked += JUDGES[path.name](path)
+        elif path.name not in LOOSE or not path.is_file() or path.is_symlink():
+            raise DisclosureRefused("release_schema", kind="stray")
+        else:
+            checked += 1
+    return checked
 
 
 def check(folder: Path) -> int:
-    """Number of files checked. DisclosureRefused small_count_shown, release_schema or identifier_in_release."""
-    files = sorted(p for p in folder.rglob("*") if p.is_file())
-    for path in files:
-        if path.suffix not in ALLOWED:
+    """The folder of VNG and municipalities by itself; errors as `check_release`."""
+    require_known_files(folder)
+    return gate_vng.check(folder)
+
+
+def check_research(folder: Path, output: ResearchOutput) -> int:
+    """The researchers' folder against its agreement, value by value (release/research_gate.py)."""
+    require_known_files(folder)
+    return research_gate.check(folder, output)
+
+
+def require_known_files(folder: Path) -> None:
+    """DisclosureRefused release_schema for a file of a kind we do not make, or a link out of the folder."""
+    for path in folder.rglob("*"):
+        if path.is_symlink() or (path.is_file() and path.suffix not in ALLOWED):
             raise DisclosureRefused("release_schema", kind="file")
-        for count in _READERS.get(path.suffix, _none)(path):
-            require_safe(count)
+
+
+def _operator(folder: Path) -> int:
+    """Pages of counts only: no table of rows belongs there."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    if any(path.suffix not in {".md", ".html"} for path in files):
+        raise DisclosureRefused("release_schema", kind="operator")
     return len(files)
 
 
-def require_safe(shown: str) -> None:
-    """One count as it is shown: the symbol, or a multiple of 5 from 10 up."""
-    text = shown.strip().replace(".", "")
-    if text == HIDDEN:
-        return
-    if not text.isdigit() or int(text) < THRESHOLD or int(text) % BASE:
-        raise DisclosureRefused("small_count_shown")
-
-
-def _none(path: Path) -> list[str]:
-    return []
-
-
-def _csv(path: Path) -> list[str]:
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        lines = list(csv.reader(file, delimiter=";"))
-    return _counts(lines)
-
-
-def _xlsx(path: Path) -> list[str]:
-    book = openpyxl.load_workbook(path, read_only=True)
-    found = []
-    for sheet in book.worksheets:
-        if sheet.sheet_state != "visible":
-            raise DisclosureRefused("release_schema", kind="hidden_sheet")
-        if sheet.title != "toelichting":
-            found += _counts([[str(cell) for cell in row] for row in sheet.iter_rows(values_only=True)])
-    book.close()
-    return found
-
-
-def _counts(lines: list[list[str]]) -> list[str]:
-    if not lines or tuple(lines[0]) != HEADS:
-        raise DisclosureRefused("release_schema")
-    return [line[HEADS.index("aantal")] for line in lines[1:]]
-
-
-def _parquet(path: Path) -> list[str]:
-    table = pq.read_table(path)
-    if table.column_names != list(DOELGROEP.names):
-        raise DisclosureRefused("release_schema")
-    counts = [HIDDEN if value is None else str(value) for value in table["aantal"].to_pylist()]
-    shown: list[str] = table["weergave"].to_pylist()
-    return counts + shown
-
-
-def _html(path: Path) -> list[str]:
-    text = path.read_text(encoding="utf-8")
-    if re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//|@import|url\(\s*[\"']?http|<script", text):
-        raise DisclosureRefused("release_schema", kind="outside_request")
-    return _NUMBER_CELL.findall(text) + [a or b for a, b in _NUMBER_TEXT.findall(text)]
+def write_sums(folder: Path) -> list[Path]:
+    """SHA256SUMS of every folder that leaves, made after everything in it was judged."""
+    leaving = [path for path in sorted(folder.iterdir()) if path.is_dir() and path.name not in INSIDE]
+    return [sums_of(path) for path in leaving]
 
 
 def require_no_identifier(table: OutTable, names: list[str]) -> None:
@@ -98,4 +87,8 @@ def require_no_identifier(table: OutTable, names: list[str]) -> None:
         raise DisclosureRefused("identifier_in_release", table=table.name)
 
 
-_READERS = {".csv": _csv, ".xlsx": _xlsx, ".parquet": _parquet, ".html": _html}
+JUDGES: dict[str, Callable[[Path], int]] = {
+    "vng": gate_vng.check,
+    "onderzoek": gate_research.check,
+    "operator": _operator,
+}

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from release import linkage_quality
+from release import linkage_quality, operator_indicators
 from release.truth_links import Judged
 
 CSS = (
@@ -26,10 +26,11 @@ Section = tuple[str, str, Sequence[str], list[list[Any]]]
 
 def write_operator(linked: Path, out: Path, run: dict[str, Any], judged: Judged | None = None) -> list[Path]:
     """kwaliteit.md and kwaliteit.html from the same sections; `judged` on synthetic data only."""
-    made = [*sections(linked, run), *linkage_quality.sections(linked, judged)]
+    shown, figures = operator_indicators.sections(linked)
+    made = [*sections(linked, run), *linkage_quality.sections(linked, judged), *shown]
     text, page = out / "kwaliteit.md", out / "kwaliteit.html"
     text.write_text(_markdown(made), encoding="utf-8")
-    page.write_text(_html(made, linkage_quality.charts(linked, judged)), encoding="utf-8")
+    page.write_text(_html(made, figures | linkage_quality.charts(linked, judged)), encoding="utf-8")
     return [text, page]
 
 
@@ -190,15 +191,14 @@ def _markdown(found: list[Section]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _html(found: list[Section], charts: dict[str, str]) -> str:
+def _html(found: list[Section], figures: dict[str, str]) -> str:
     head = f'<head><meta charset="utf-8"><title>Kwaliteit van de run</title><style>{CSS}</style></head>'
     parts = [f'<!doctype html><html lang="nl">{head}<body><h1>Kwaliteit van de run</h1>{INTERN}']
     for title, why, heads, rows in found:
         names = "".join(f'<th scope="col">{html.escape(h)}</th>' for h in heads)
         body = "".join("<tr>" + "".join(_cell(c) for c in row) + "</tr>" for row in rows)
-        parts.append(f"<h2>{html.escape(title)}</h2><p>{html.escape(why)}</p>")
+        parts.append(f"<h2>{html.escape(title)}</h2><p>{html.escape(why)}</p>{figures.get(title, '')}")
         parts.append(f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table>")
-        parts.append(charts.get(title, ""))
     return "".join(parts) + "</body></html>\n"
 
 

@@ -17,6 +17,7 @@ from release.report.page import write_page
 from release.research import write_research
 from release.truth import write_truth
 from release.truth_links import judge
+from schemas.research import ResearchOutput
 
 WHY = (
     f"{BANNER}\n\nDeze levering heeft alleen primaire onderdrukking (minder dan 10) en afronding op 5. Zonder\n"
@@ -49,10 +50,13 @@ def publish_vng(linked: Path, out: Path, *, release_id: str, run: dict[str, Any]
     return [*made, out / "release.json", write_sums(out)]
 
 
-def publish_research(linked: Path, pseudonyms: Path, out: Path, *, release_id: str, run: dict[str, Any]) -> list[Path]:
-    """Linked tables under the recipient's pseudonym, views, codebook and examples."""
+def publish_research(
+    linked: Path, pseudonyms: Path, out: Path, *, release_id: str, run: dict[str, Any], output: ResearchOutput
+) -> list[Path]:
+    """Linked tables as `output` agrees, under the recipient's pseudonym. DisclosureRefused when the gate stops."""
     out.mkdir(parents=True)
-    made = write_research(linked, pseudonyms, out, _provenance(release_id, run))
+    made = write_research(linked, pseudonyms, out, _provenance(release_id, run), output)
+    gate.check_research(out, output)
     return [*made, write_sums(out)]
 
 

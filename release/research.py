@@ -1,57 +1,56 @@
-"""The researchers' export: linked tables under a pseudonym of their own, views with comments, codebook, examples."""
+"""The researchers' export: linked tables under a pseudonym of its own, as coarse as agreed, explained."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from linkage.database import quoted
+from release import research_anonymity, research_coarsen, research_text
 from release.files import write_parquet
-from schemas.codebook import out_page
-from schemas.ddl import comments
+from release.research_text import EXAMPLES, kept, readme, source, views
 from schemas.errors import DisclosureRefused
 from schemas.linked import LINKED_TABLES
-from schemas.register import OutTable
+from schemas.research import YEAR_OF, ResearchOutput
 
-PSEUDONYM = "Pseudoniem van deze ontvanger; leeg zonder bruikbaar nummer."
-EXAMPLES: tuple[tuple[str, str], ...] = (
-    (
-        "Title ends per half-year, and how many were followed by Wmo support within 180 days",
-        "select half_year, count(*) as title_ends,\n"
-        "       count(*) filter (outcome = 'RUNNING' or gap_title_days between -90 and 180) as wmo_180\n"
-        "from title_end_events where excluded is null group by all order by all;",
-    ),
-    (
-        "Days between title end and start of Wmo support, by last care group",
-        "select last_care_group, count(*) as n, median(gap_title_days) as median_days\n"
-        "from title_end_events where excluded is null and wmo_start is not null group by all order by all;",
-    ),
-    (
-        "Share of persons in Ifzo that also have a Wmo arrangement",
-        "select count(*) as persons, avg(in_gmsd::int) as share_in_gmsd from persons where in_ifzo;",
-    ),
-)
+__all__ = ["EXAMPLES", "readme", "views", "write_research"]
+
+Connection = duckdb.DuckDBPyConnection
 
 
-def write_research(linked: Path, pseudonyms: Path, out: Path, provenance: dict[str, str]) -> list[Path]:
-    """Write every linked table with `pseudonym` in place of `person_id`, and the files that explain them.
+def write_research(
+    linked: Path, pseudonyms: Path, out: Path, provenance: dict[str, str], output: ResearchOutput
+) -> list[Path]:
+    """Write every agreed table with `pseudonym` in place of `person_id`, and the files that explain them.
 
     `pseudonyms`: Parquet person_id, link (already converted to this recipient's domain; null for persons
-    without a usable number). DisclosureRefused identifier_in_release when a person_id would be left.
+    without a usable number). DisclosureRefused identifier_in_release when a person_id would be left,
+    k_anonymity when the agreement refuses what is too fine.
     """
-    names = (
-        pq.read_table(pseudonyms)
-        .rename_columns(["person_id", "pseudonym"])
-        .cast(pa.schema([("person_id", pa.int64()), ("pseudonym", pa.binary())]))
+    read = pq.read_table(pseudonyms)
+    label = read.schema.field(1).metadata  # whose domain the pseudonyms are of; the gate wants to read it
+    names = read.rename_columns(["person_id", "pseudonym"]).cast(
+        pa.schema([("person_id", pa.int64()), pa.field("pseudonym", pa.binary(), metadata=label)])
     )
     _require_all_named(linked, names)
-    made = [_table(table, linked, names, out, provenance) for table in LINKED_TABLES.values()]
-    texts = {"views.sql": views(), "codebook.md": _codebook(), "README.md": readme(provenance)}
-    for name, text in texts.items():
-        (out / name).write_text(text, encoding="utf-8")
-    return [*made, *(out / name for name in texts)]
+    told = {**provenance, "afspraak": output.output}
+    with duckdb.connect() as con:
+        con.register("names", names)
+        con.register("places_in", research_coarsen.places())
+        con.execute("create table places as from places_in")
+        for macro in research_coarsen.macros():
+            con.execute(macro)
+        job = _Job(linked, out, told, output, names.schema.field("pseudonym"))
+        made = [path for table in output.tables for path in _table(con, table, job)]
+    return [*made, *_texts(out, told, output)]
 
 
 def _require_all_named(linked: Path, names: pa.Table) -> None:
@@ -62,58 +61,89 @@ def _require_all_named(linked: Path, names: pa.Table) -> None:
         raise DisclosureRefused("pseudonym_missing", linkable=len(linkable), named=names.num_rows)
 
 
-def _table(table: OutTable, linked: Path, names: pa.Table, out: Path, provenance: dict[str, str]) -> Path:
-    with duckdb.connect() as con:
-        con.register("source", pq.read_table(linked / f"{table.name}.parquet"))
-        con.register("names", names)
-        columns = ", ".join(f"source.{name}" for name in table.names if name != "person_id")
-        order = ", ".join(str(i) for i in range(1, len(table.names) + 1))
-        found: pa.Table = con.sql(
-            f"select names.pseudonym, {columns} from source left join names using (person_id) order by {order}"  # noqa: S608
-        ).to_arrow_table()
-    if (
-        "person_id" in found.column_names
-        or found.num_rows != pq.read_metadata(linked / f"{table.name}.parquet").num_rows
-    ):
-        raise DisclosureRefused("identifier_in_release", table=table.name)
-    return write_parquet(found, out / f"{table.name}.parquet", {"title": table.title, **provenance})
+@dataclass(frozen=True)
+class _Job:
+    """What every table of one export shares; `pseudonym` is the column with the label of its domain."""
+
+    linked: Path
+    out: Path
+    provenance: dict[str, str]
+    output: ResearchOutput
+    pseudonym: pa.Field
 
 
-def views() -> str:
-    """CREATE VIEW and COMMENT statements; run them with this folder as the working directory."""
-    lines = ['-- duckdb -c ".read views.sql" in this folder; every view reads the Parquet file beside it.', ""]
-    for table in LINKED_TABLES.values():
-        source = f"read_parquet('{table.name}.parquet')"
-        lines.append(f"create or replace view {table.name} as select * from {source};")  # noqa: S608 - our own names
-        lines += [f"{line};" for line in comments(table) if ".person_id " not in line]
-        lines.append(f"comment on column {table.name}.pseudonym is '{PSEUDONYM}';")
-        lines.append("")
-    return "\n".join(lines)
-
-
-def _codebook() -> str:
-    text = out_page("Gekoppelde tabellen", tuple(LINKED_TABLES.values()))
-    return text.replace(
-        "| person_id | int64 | record_key | nee | Persoon in deze run; nooit buiten de TTP. |",
-        "| pseudonym | blob(32) | record_key | ja | Pseudoniem van deze ontvanger; leeg zonder bruikbaar nummer. |",
+def _table(con: Connection, table: str, job: _Job) -> list[Path]:
+    """One table: coarsened, sorted by what is left, one file per year."""
+    path, output = job.linked / f"{table}.parquet", job.output
+    con.register("source", pq.read_table(path))
+    columns, actions = kept(output, table), output.columns[table]
+    cells = [f"{research_coarsen.expression(c, actions[c.name], output.birth_years)} as {c.name}" for c in columns]
+    first = f"year(coalesce({', '.join(YEAR_OF[table])}))" if table in YEAR_OF else "0"
+    # The year is that of the coarsened day: a week that began in December lies in that December's folder.
+    query = (
+        f"select {first} as jaar, * from (select names.pseudonym, {', '.join(cells)} "  # noqa: S608 - declared names
+        f"from source left join names using (person_id)) order by all"
     )
+    found: pa.Table = con.sql(query).to_arrow_table()
+    con.unregister("source")
+    # DuckDB drops field metadata, so the label of the pseudonym's domain is put back.
+    wanted = pa.schema([pa.field("jaar", pa.int64()), job.pseudonym, *(pa.field(c.name, c.type) for c in columns)])
+    if found.column_names != wanted.names or found.num_rows != pq.read_metadata(path).num_rows:
+        raise DisclosureRefused("identifier_in_release", table=table)
+    return _write(found.cast(wanted), table, job.out, {"title": LINKED_TABLES[table].title, **job.provenance})
 
 
-def readme(provenance: dict[str, str]) -> str:
-    """How to open the tables, with queries that a test runs."""
-    lines = [
-        "# Linked tables for researchers",
-        "",
-        "Synthetic data: no row is about a real person. Demo, not for publication.",
-        "",
-    ]
-    lines += [
-        "Persons carry a pseudonym of your domain alone; another recipient's file cannot be joined to it. Rows of",
-        "persons without a usable number have none: do not group them as one person.",
-        "",
-    ]
-    lines += ["```", 'duckdb -c ".read views.sql" -c "from title_end_events limit 5"', "```", "", "## Examples", ""]
-    for title, query in EXAMPLES:
-        lines += [f"{title}:", "", "```sql", query, "```", ""]
-    lines += ["## Provenance", "", *(f"- {name}: {value}" for name, value in provenance.items()), ""]
-    return "\n".join(lines)
+def _write(found: pa.Table, table: str, out: Path, metadata: dict[str, str]) -> list[Path]:
+    rows = found.drop_columns(["jaar"])
+    if table not in YEAR_OF:
+        return [write_parquet(rows, out / f"{table}.parquet", metadata)]
+    made, start = [], 0
+    for line in pc.value_counts(found["jaar"]).to_pylist():  # in order of appearance: the rows are sorted by year
+        folder = out / f"{table}.parquet" / f"jaar={line['values']}"
+        folder.mkdir(parents=True)
+        part = rows.slice(start, line["counts"])
+        made.append(write_parquet(part, folder / "deel-0.parquet", metadata))
+        start += line["counts"]
+    return made or [_nothing(rows, out / f"{table}.parquet", metadata)]
+
+
+def _nothing(rows: pa.Table, folder: Path, metadata: dict[str, str]) -> Path:
+    """A table without rows keeps one file without rows, so that its view has columns to show."""
+    (folder / "jaar=1900").mkdir(parents=True)
+    return write_parquet(rows, folder / "jaar=1900" / "deel-0.parquet", metadata)
+
+
+@contextmanager
+def delivered(out: Path, output: ResearchOutput) -> Iterator[Connection]:
+    """The views of a folder, over the files that stand there; nothing else can be read."""
+    with duckdb.connect(config={"autoinstall_known_extensions": False, "autoload_known_extensions": False}) as con:
+        con.execute(f"set allowed_directories = [{quoted(out.resolve())}]")
+        con.execute("set enable_external_access = false")
+        for table in output.tables:
+            here = source(table).replace(f"'{table}", quoted(out.resolve() / table)[:-1], 1)
+            con.execute(f"create view {table} as select * from {here}")  # noqa: S608 - declared names
+        yield con
+
+
+def _texts(out: Path, provenance: dict[str, str], output: ResearchOutput) -> list[Path]:
+    with delivered(out, output) as con:
+        measured = research_anonymity.measure(con, output)
+        research_anonymity.require(measured, output)
+        lines = research_text.codebook(con, output)
+    texts = {
+        "views.sql": views(output),
+        "codebook.md": research_text.codebook_markdown(output),
+        "codebook.html": research_text.codebook_html(lines, output),
+        "codebook.csv": research_text.codebook_csv(lines),
+        "README.md": readme(provenance),
+        "start.py": research_text.notebook(provenance),
+        "release.json": _facts(provenance, output),
+    }
+    for name, text in texts.items():
+        (out / name).write_text(text, encoding="utf-8")
+    return [*(out / name for name in texts), *research_anonymity.write(measured, output, out)]
+
+
+def _facts(provenance: dict[str, str], output: ResearchOutput) -> str:
+    agreed = {name: getattr(output, name) for name in ("output", "recipient", "purpose", "sha256")}
+    return json.dumps({**provenance, "agreement": agreed, "columns": output.columns}, indent=1, sort_keys=True) + "\n"

@@ -13,6 +13,8 @@ from typing import Protocol
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.distinct import per_distinct
+
 
 class Check(Protocol):
     """A rule about one row."""
@@ -162,5 +164,5 @@ class HalfYear:
         return f"{self.column} is niet geschreven als 2022H1 of 2022H2."
 
     def broken(self, table: pa.Table) -> pa.ChunkedArray:
-        matched = pc.match_substring_regex(table[self.column], r"^20\d\dH[12]$")
+        (matched,) = per_distinct(table[self.column], lambda text: (pc.match_substring_regex(text, r"^20\d\dH[12]$"),))
         return _false_for_null(pc.invert(matched))

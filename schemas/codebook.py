@@ -7,6 +7,7 @@ from pathlib import Path
 
 from schemas import codes
 from schemas.column import Column
+from schemas.indicators import INDICATORS, KENMERKEN, KLASSEN, MATEN_DAGEN
 from schemas.linked import LINKED_TABLES
 from schemas.register import OutTable, Register
 from schemas.registers import REGISTERS
@@ -61,8 +62,32 @@ def pages() -> dict[str, str]:
     made = {f"{name}.md": register_page(register) for name, register in REGISTERS.items()}
     made["gekoppeld.md"] = out_page("Gekoppelde tabellen (onderzoekers)", tuple(LINKED_TABLES.values()))
     made["uitkomsten.md"] = out_page("Uitkomsten van een run", (*RUN_TABLES.values(), DOELGROEP)) + _maten()
+    made["indicatoren.md"] = _indicators()
     made["README.md"] = _index(sorted(made))
     return made
+
+
+def _indicators() -> str:
+    """Every indicator with numerator, denominator, window and censoring; characteristics and classes of days."""
+    lines = [
+        "# Indicatoren",
+        "",
+        "Per gemeente, veiligheidsregio, arrondissement, provincie en land, per halfjaar en jaar.",
+    ]
+    lines += ["Ware tellingen: ze blijven binnen de TTP en gaan alleen via de onthullingscontrole naar buiten.", ""]
+    head = ("indicator", "naam", "teller", "noemer", "venster", "wat niet te zien is", "tabel")
+    rows = [
+        (i.code, i.naam, i.teller, i.noemer or "(aantal)", i.venster, i.censurering, i.tabel.name) for i in INDICATORS
+    ]
+    lines += _table(head, rows)
+    lines += [
+        "",
+        "De teller en de noemer zijn kolommen van de tabel; [uitkomsten](uitkomsten.md) beschrijft elke kolom.",
+    ]
+    lines += ["", "## Kenmerken", "", *_table(("kenmerk", "waarden"), list(KENMERKEN.items()))]
+    lines += ["", "## Maten in dagen", "", *_table(("maat", "wat die meet"), list(MATEN_DAGEN.items()))]
+    lines += ["", *_table(("maat", "klasse"), [(k.maat, k.klasse) for k in KLASSEN])]
+    return "\n".join(lines) + "\n"
 
 
 def _maten() -> str:

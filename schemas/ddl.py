@@ -6,6 +6,7 @@ import pyarrow as pa
 
 from schemas.column import Role
 from schemas.common import FALLBACK_KEYS
+from schemas.pseudonym import RECORD_KEY, SCHEME, Domain, PseudonymType
 from schemas.register import OutTable, Register
 
 _SQL: dict[pa.DataType, str] = {
@@ -19,16 +20,18 @@ _SQL: dict[pa.DataType, str] = {
     pa.binary(32): "blob",
 }
 
-RECORD_KEY_TYPE = pa.binary(16)
-PSEUDONYM_TYPE = pa.binary(32)
+PERSON_COLUMNS = ("bsn", "skn", "vip")
+_ANY = Domain(SCHEME, "project", "link", "epoch")  # for shapes and SQL types, where the domain does not matter
 
 
 def sql_type(kind: pa.DataType) -> str:
     """DuckDB type of an Arrow type; KeyError for a type no declaration uses (never hugeint: it loses digits)."""
-    return _SQL[kind]
+    return _SQL[kind.storage_type if isinstance(kind, PseudonymType) else kind]
 
 
-def payload_schema(register: Register, kept: tuple[str, ...] | None = None) -> pa.Schema:
+def payload_schema(
+    register: Register, kept: tuple[str, ...] | None = None, project: str = "project", epoch: str = "epoch"
+) -> pa.Schema:
     """Schema of a payload: row_id, then the kept columns; record keys are 16-byte pseudonyms made at the source.
 
     `kept` are the columns the agreement keeps or pseudonymises; None means all payload columns.
@@ -36,16 +39,18 @@ def payload_schema(register: Register, kept: tuple[str, ...] | None = None) -> p
     fields = [pa.field("row_id", pa.binary(16), nullable=False)]
     for column in register.payload_columns:
         if kept is None or column.name in kept:
-            kind = RECORD_KEY_TYPE if column.role is Role.RECORD_KEY else column.kind.arrow
+            kind = column.kind.arrow
+            if column.role is Role.RECORD_KEY:
+                kind = Domain(SCHEME, project, f"record:{register.name}.{column.name}", epoch).type(RECORD_KEY)
             fields.append(pa.field(column.name, kind, nullable=column.nullable or column.optional))
     return pa.schema(fields)
 
 
-def identity_schema(domain: dict[bytes, bytes] | None = None, *, fallback: bool = False) -> pa.Schema:
+def identity_schema(domain: Domain = _ANY, *, fallback: bool = False) -> pa.Schema:
     """Schema of an identity or link file: row_id and one 32-byte pseudonym per identifier type, nullable."""
     more = FALLBACK_KEYS if fallback else ()
     fields = [pa.field("row_id", pa.binary(16), nullable=False)]
-    fields += [pa.field(name, PSEUDONYM_TYPE, metadata=domain) for name in ("bsn", "skn", "vip", *more)]
+    fields += [domain.field(name) for name in (*PERSON_COLUMNS, *more)]
     return pa.schema(fields)
 
 

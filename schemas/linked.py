@@ -187,6 +187,10 @@ TITLE_END_EVENTS = OutTable(
         _c("supra_regional", _BOOL, M, "Veiligheidsregio van herkomst en vestiging (anders levering) verschillen."),
         _c("geboortejaar", pa.int32(), Q, "Geboortejaar."),
         _c("geslacht", _STR, Q, "Geslacht.", "geslacht"),
+        _r("long_detention", _BOOL, A, "Detentie van meer dan 4 maanden in de 24 maanden voor dag 0."),
+        _c("lead_days", pa.int32(), M, "Dag 0 min ingangsdatum van de toewijzing, in dagen; negatief is erna."),
+        _r("return_detention", _STR, A, "RETURN, NONE, CENSORED of UNLINKABLE: detentie binnen 24 maanden na dag 0."),
+        _c("return_days", pa.int32(), M, "Begin van die detentie min dag 0, in dagen."),
     ),
     key=("person_id", "title_end"),
 )

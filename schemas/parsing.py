@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 
 from schemas import codes, gemeente
 from schemas.column import Column, Kind
+from schemas.distinct import per_distinct
 
 Parsed = tuple[pa.ChunkedArray, pa.ChunkedArray]
 
@@ -25,6 +26,13 @@ _DUTCH = r"^(?P<d>\d{1,2})[-/](?P<m>\d{1,2})[-/](?P<y>\d{4})$"
 
 def parse(column: Column, text: pa.ChunkedArray) -> Parsed:
     """Typed values and bad mask of one column; blanks and the column's sentinels become null."""
+    if column.kind is Kind.TEXT:  # free text repeats itself too little
+        return _parse(column, text)
+    value, wrong = per_distinct(text, lambda distinct: _parse(column, distinct))
+    return value, pc.fill_null(wrong, False)
+
+
+def _parse(column: Column, text: pa.ChunkedArray) -> Parsed:
     cleaned = _clean(column, text)
     if column.kind is Kind.CODE:
         return _code(column, cleaned)
@@ -79,11 +87,7 @@ def _code(column: Column, text: pa.ChunkedArray) -> Parsed:
 
 
 def _gemeente(text: pa.ChunkedArray) -> Parsed:
-    encoded = pc.dictionary_encode(text).combine_chunks()
-    if isinstance(encoded, pa.ChunkedArray):
-        encoded = encoded.chunk(0) if encoded.num_chunks else pa.array([], pa.string()).dictionary_encode()
-    known = pa.array([gemeente.resolve(name) for name in encoded.dictionary.to_pylist()], pa.string())
-    value = pa.chunked_array([pc.take(known, encoded.indices)])
+    value = pa.chunked_array([pa.array([name and gemeente.resolve(name) for name in text.to_pylist()], pa.string())])
     return value, _bad(text, pc.is_valid(value))
 
 

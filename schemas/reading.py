@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import openpyxl
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -133,6 +134,8 @@ def _csv(register: Register, path: Path) -> Iterator[TextBatch]:
 
 def _numbers(count: int, line: int, broken: set[int]) -> tuple[pa.Array, int]:
     """Row numbers of the next `count` good rows after `line`, stepping over the broken lines."""
+    if not any(line < n <= line + count for n in broken):
+        return pa.array(np.arange(line, line + count)), line + count
     found: list[int] = []
     while len(found) < count:
         line += 1

@@ -8,6 +8,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from schemas.column import Role
+from schemas.indicators import INDICATOR_TABLES
 from schemas.link_quality import QUALITY_TABLES
 from schemas.register import OutColumn, OutTable
 
@@ -152,5 +153,8 @@ RECONCILIATION = OutTable(
 
 RUN_TABLES: dict[str, OutTable] = {
     table.name: table
-    for table in (TARGET_GROUP, COVERAGE, FUNNEL, MATCH_RATES, REGISTER_COUNTS, RECONCILIATION, *QUALITY_TABLES)
+    for table in (
+        *(TARGET_GROUP, COVERAGE, FUNNEL, MATCH_RATES, REGISTER_COUNTS, RECONCILIATION),
+        *(*QUALITY_TABLES, *INDICATOR_TABLES),
+    )
 }

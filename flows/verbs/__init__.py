@@ -1,1 +1,1 @@
-"""Verbs of the `koppel` command, one module per topic; flows/cli.py registers them."""
+"""Verbs of `koppel` by topic; flows/cli.py registers each with one line."""

@@ -9,6 +9,7 @@ met as (
     e.chain_begin,
     e.title_end,
     d.sector,
+    d.detention_begin,
     coalesce(d.detention_begin, d.detention_end - 1) as inside_from,
     coalesce(d.detention_end, date '9999-12-31') as inside_until,
     coalesce(d.detention_begin, d.detention_end) as anchor,
@@ -32,6 +33,11 @@ select
     inside_from < title_end
     and inside_until > (title_end - to_months($lookback_months::integer))::date
   ) as detention_24m,
+  bool_or(
+    inside_from < title_end
+    and inside_until > (title_end - to_months($lookback_months::integer))::date
+    and least(inside_until, title_end) > (detention_begin + to_months($long_detention_months::integer))::date
+  ) as long_detention,
   first(
     {'origin': gemeente_begin, 'settlement': gemeente_settlement}
     order by anchor desc, inside_until desc, sector desc, gemeente_settlement nulls last, gemeente_begin nulls last

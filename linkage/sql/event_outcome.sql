@@ -13,6 +13,7 @@ chosen as (
         'wmo_group': wmo_group,
         'wmo_start': wmo_start,
         'wmo_end': wmo_end,
+        'assigned_from': assigned_from,
         'delivery': gemeente_delivery,
         'brp': gemeente_brp
       }
@@ -24,7 +25,8 @@ chosen as (
         wmo_group,
         productcategorie,
         gemeente_delivery,
-        gemeente_brp
+        gemeente_brp,
+        assigned_from
     ) filter (where outcome is not null) as decides,
     first(outcome order by outcome = 'RUNNING' desc, wmo_start)
       filter (where outcome is not null and wmo_group = 'THUIS') as thuis,
@@ -54,6 +56,7 @@ select
   decides.wmo_group as wmo_group,
   decides.wmo_start as wmo_start,
   decides.wmo_end as wmo_end,
+  decides.assigned_from as assigned_from,
   case when decides.outcome is not null then decides.delivery else nearest.delivery end as gemeente_delivery,
   case when decides.outcome is not null then decides.brp else nearest.brp end as gemeente_brp
 from chosen

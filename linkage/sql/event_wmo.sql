@@ -20,6 +20,7 @@ select
   w.wmo_group,
   w.wmo_start,
   w.wmo_end,
+  w.assigned_from,
   w.runs_until,
   w.productcategorie,
   w.gemeente_delivery,

@@ -30,13 +30,20 @@ select
   g.gemeente_basis,
   g.supra_regional,
   p.geboortejaar,
-  p.geslacht
+  p.geslacht,
+  coalesce(d.long_detention, false) as long_detention,
+  (e.title_end - w.assigned_from)::integer as lead_days,
+  r.return_detention,
+  r.return_days
 from events as e
 join persons as p
   on p.person_id = e.person_id
 join event_place as g
   on g.person_id = e.person_id
   and g.chain_begin = e.chain_begin
+join event_return as r
+  on r.person_id = e.person_id
+  and r.chain_begin = e.chain_begin
 left join event_detention as d
   on d.person_id = e.person_id
   and d.chain_begin = e.chain_begin

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from cyclopts import App
 
 from flows.cli import app, reference
 
@@ -31,9 +32,22 @@ def test_the_reference_page_is_current() -> None:
     assert (ROOT / "docs" / "cli.md").read_text(encoding="utf-8") == reference()
 
 
-@pytest.mark.parametrize(
-    "verb", ["demo", "run", "check", "deliver", "codebook", "synthetic make", "synthetic report", "keys init"]
-)
+def verbs(group: App, path: tuple[str, ...] = ()) -> list[str]:
+    """Every command there is, so that none can be forgotten."""
+    found = []
+    for name in group:
+        if not name.startswith("-"):
+            one = group[name]
+            inner = verbs(one, (*path, name))
+            found += inner or [" ".join((*path, name))]
+    return found
+
+
+def test_the_list_of_verbs_is_complete() -> None:
+    assert {"demo", "run", "status", "check", "deliver", "synthetic make"} <= set(verbs(app))
+
+
+@pytest.mark.parametrize("verb", verbs(app))
 def test_every_verb_explains_each_option(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
         app([*verb.split(), "--help"])

@@ -24,6 +24,7 @@ from pseudonymize.fallback import derive
 from schemas import ddl
 from schemas.column import Role
 from schemas.common import FALLBACK_KEYS
+from schemas.pseudonym import Domain, mirrored
 from schemas.registers import REGISTERS
 
 Row = dict[str, Any]
@@ -74,6 +75,14 @@ DEFAULTS: dict[str, Row] = {
 }
 
 
+LINK = Domain("v1", "test", "link", "epoch-1")
+
+
+def labelled(table: pa.Table) -> pa.Table:
+    """The table with the labels of its columns repeated for the file, as the converter writes it."""
+    return table.replace_schema_metadata(mirrored(table.schema).metadata)
+
+
 def pseudonym(kind: str, label: str) -> bytes:
     """32 bytes for a label; another kind gives other bytes."""
     return hashlib.sha256(f"{kind}:{label}".encode()).digest()
@@ -118,8 +127,8 @@ def _write_link(target: Path, rows: list[Row], ids: list[bytes], rng: random.Ran
     names = (*ID_COLUMNS, *FALLBACK_KEYS) if keyed else ID_COLUMNS
     told = [{**row, **keys} for row, keys in zip(rows, keys_of(rows), strict=True)] if keyed else rows
     cells = {name: [_pseudonym_of(name, told[i]) for i in order] for name in names}
-    table = pa.table({"row_id": [ids[i] for i in order], **cells}, schema=ddl.identity_schema(fallback=keyed))
-    pq.write_table(table, target / "link.parquet")
+    table = pa.table({"row_id": [ids[i] for i in order], **cells}, schema=ddl.identity_schema(LINK, fallback=keyed))
+    pq.write_table(labelled(table), target / "link.parquet")
 
 
 def keys_of(rows: Sequence[Row]) -> list[Row]:
@@ -144,7 +153,7 @@ def _write_payload(target: Path, register: str, rows: list[Row], ids: list[bytes
     cells: dict[str, list[Any]] = {"row_id": [ids[i] for i in order]}
     for name in schema.names[1:]:
         cells[name] = [_cell(register, name, rows[i].get(name)) for i in order]
-    pq.write_table(pa.table(cells, schema=schema), target / "payload.parquet")
+    pq.write_table(labelled(pa.table(cells, schema=schema)), target / "payload.parquet")
 
 
 def _cell(register: str, name: str, value: Any) -> Any:

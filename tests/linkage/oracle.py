@@ -27,6 +27,7 @@ from tests.linkage.oracle_gmsd import (
     best_place,
     counts_per_area,
     coverage_table,
+    decide,
     half_of,
     outcome_of,
 )
@@ -394,15 +395,47 @@ def _events(  # noqa: PLR0917
         row = (
             *(person.number, chain.begin, chain.end, half, chain.status, chain.titel_groep, excluded),
             *(bool(person.links), entry, before, group, care_end, *outcome, year, sex),
+            *after_and_before(person, chain.end, spells, _decides(chain.end, wmo, delivered, plan), plan),
         )
         events.append(Event(person.number, half, excluded, entry, outcome, row))
     return events
 
 
-def _months_before(day: dt.date, plan: Plan) -> dt.date:
-    month = day.year * 12 + day.month - 1 - plan.lookback_months
+def _decides(day: dt.date, wmo: list[Arrangement], delivered: Coverage, plan: Plan) -> Arrangement | None:
+    return decide(day, [a for a in wmo if a.wmo_group in ("THUIS", "OPVANG")], delivered, plan)[1]
+
+
+def after_and_before(
+    person: Person, day: dt.date, spells: list[Spell], one: Arrangement | None, plan: Plan
+) -> tuple[Any, ...]:
+    """K7-K8: long detention before, lead time of the assignment, return to detention after the title end."""
+    since, until = _months_before(day, plan), add_months(day, plan.return_months)
+    long = False
+    for spell in spells:
+        begin, end = _interval(spell)
+        inside = begin < day and end > since
+        if inside and spell.begin and min(end, day) > add_months(spell.begin, plan.long_detention_months):
+            long = True
+    later = [s.begin for s in spells if s.begin and day <= s.begin < until]
+    if later:
+        state = "RETURN"
+    elif not person.links:
+        state = "UNLINKABLE"
+    else:
+        state = "CENSORED" if until > plan.coverage_until + ONE_DAY else "NONE"
+    lead = (day - one.assigned_from).days if one else None
+    return long, lead, state, (min(later) - day).days if later else None
+
+
+def add_months(day: dt.date, months: int) -> dt.date:
+    """The same day some calendar months later; the last day of the month where there is no such day."""
+    month = day.year * 12 + day.month - 1 + months
     year, month = month // 12, month % 12 + 1
     return dt.date(year, month, min(day.day, calendar.monthrange(year, month)[1]))
+
+
+def _months_before(day: dt.date, plan: Plan) -> dt.date:
+    return add_months(day, -plan.lookback_months)
 
 
 def _interval(spell: Spell) -> tuple[dt.date, dt.date]:

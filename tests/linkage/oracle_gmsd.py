@@ -311,14 +311,14 @@ def outcome_of(  # noqa: PLR0917
     day: dt.date, wmo: list[Arrangement], move: Move, care_end: dt.date | None, delivered: Coverage, plan: Plan
 ) -> Outcome:
     """O1-O6 for one title end."""
-    found, one = _decide(day, [a for a in wmo if a.wmo_group in ("THUIS", "OPVANG")], delivered, plan)
+    found, one = decide(day, [a for a in wmo if a.wmo_group in ("THUIS", "OPVANG")], delivered, plan)
     nearest = min(wmo, key=lambda a: (abs((a.wmo_start - day).days), *_order(a, delivered)), default=None)
     source = one or nearest
     delivery = source.gemeente_delivery if source else None
     place, basis = _place(move, source.gemeente_brp if source else None, delivery)
     rest = _rest(day, place, bool(wmo), delivered, plan)
-    thuis, _ = _decide(day, [a for a in wmo if a.wmo_group == "THUIS"], delivered, plan)
-    opvang, _ = _decide(day, [a for a in wmo if a.wmo_group == "OPVANG"], delivered, plan)
+    thuis, _ = decide(day, [a for a in wmo if a.wmo_group == "THUIS"], delivered, plan)
+    opvang, _ = decide(day, [a for a in wmo if a.wmo_group == "OPVANG"], delivered, plan)
     ended = found == "START_M90_0" and one is not None and one.wmo_end is not None and one.wmo_end <= day
     return Outcome(
         *(found or rest, thuis or rest, opvang or rest, ended),
@@ -341,12 +341,15 @@ def _order(one: Arrangement, delivered: Coverage) -> tuple[Any, ...]:
         one.productcategorie,
         one.gemeente_delivery,
         *(one.gemeente_brp is None, one.gemeente_brp or ""),
+        one.assigned_from,
     )
 
 
-def _decide(
+def decide(
     day: dt.date, wmo: list[Arrangement], delivered: Coverage, plan: Plan
 ) -> tuple[str | None, Arrangement | None]:
+    """The class that the arrangements give a title end, and the one that decides it."""
+
     def offset(one: Arrangement) -> int:
         return (one.wmo_start - day).days
 

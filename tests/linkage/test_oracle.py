@@ -12,13 +12,15 @@ from hypothesis import HealthCheck, given, settings
 
 from linkage.link import link
 from linkage.plan import Plan
+from schemas.indicators import INDICATOR_TABLES
 from schemas.linked import LINKED_TABLES
 from schemas.target_group import COVERAGE, TARGET_GROUP
 from tests.linkage.build import write_deliveries
 from tests.linkage.countries import Country, countries
 from tests.linkage.oracle import nulls_last, oracle
+from tests.linkage.oracle_indicators import indicators
 
-COMPARED = {table.name: table for table in (*LINKED_TABLES.values(), COVERAGE, TARGET_GROUP)}
+COMPARED = {table.name: table for table in (*LINKED_TABLES.values(), COVERAGE, TARGET_GROUP, *INDICATOR_TABLES)}
 MOST_LINES = 12
 
 
@@ -40,7 +42,8 @@ def by_sql(country: Country, home: Path, plan: Plan) -> dict[str, list[tuple[Any
 
 def differences(country: Country, sql: dict[str, list[tuple[Any, ...]]], plan: Plan) -> list[str]:
     """Lines that say which rows only one of the two has; none when they agree."""
-    expected = oracle(country.rows, country.coverage, plan, country.status)
+    given_country = (country.rows, country.coverage, plan, country.status)
+    expected = {**oracle(*given_country), **indicators(*given_country)}
     lines: list[str] = []
     for name, table in COMPARED.items():
         here, there = Counter(sql[name]), Counter(expected.get(name, []))

@@ -14,7 +14,6 @@ import pytest
 
 from linkage.link import link
 from linkage.plan import Plan
-from schemas import ddl
 from schemas.errors import DeliveryError, QualityGate
 from schemas.linked import LINKED_TABLES
 from schemas.target_group import RUN_TABLES
@@ -157,19 +156,6 @@ def test_numbers_instead_of_pseudonyms_are_refused_before_anything_is_read(tmp_p
     pq.write_table(text, delivery.link)
     with pytest.raises(DeliveryError, match="unreadable_file"):
         link([delivery], tmp_path / "out", plan=Plan(), work=tmp_path / "work")
-
-
-def test_link_files_of_two_epochs_are_refused(tmp_path: Path) -> None:
-    made = write_deliveries(tmp_path / "in", {"ifzo": [ifzo(skn="s")], "gmsd": [gmsd(bsn="b")]})
-    for delivery, epoch in zip(made, ("epoch-1", "epoch-2"), strict=True):
-        schema = ddl.identity_schema({b"koppel.domain": f"v1/demo/link/{epoch}".encode()})
-        pq.write_table(pq.read_table(delivery.link).cast(schema), delivery.link)
-    (tmp_path / "out").mkdir()
-    with pytest.raises(DeliveryError, match="mixed_domains"):
-        link(made, tmp_path / "out", plan=Plan(), work=tmp_path / "work")
-    label = pq.read_schema(made[0].link).field("bsn").metadata
-    link(made[:1], tmp_path / "out", plan=Plan(), work=tmp_path / "work")
-    assert pq.read_schema(tmp_path / "out" / "person_link.parquet").field("link").metadata == label
 
 
 def test_the_funnel_loses_nothing_between_two_steps_without_saying_so(run: Run) -> None:

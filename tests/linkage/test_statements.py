@@ -15,7 +15,7 @@ from schemas.target_group import RUN_TABLES
 
 NAMES = queries.names()
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in Path(link.__file__).parent.glob("*.py"))
-GIVEN = {*Plan().parameters(), "first_free", "register"}
+GIVEN = {*Plan().parameters(), "first_free", "register", "label", "sequence"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -33,6 +33,8 @@ def test_each_party_has_its_own_folder_and_no_other_key(world) -> None:
         "converter/recipient-onderzoek.key",
         "linker/age.key",
         "public/public.json",
+        "public/gate.pem",
+        "gate/sign.key",
     }
 
 

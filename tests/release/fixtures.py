@@ -12,7 +12,9 @@ import pyarrow.parquet as pq
 from schemas.gemeente import gemeenten
 from schemas.linked import LINKED_TABLES
 from schemas.register import OutTable
+from schemas.research import load
 from schemas.target_group import MATEN, RUN_TABLES, TARGET_GROUP
+from synthetic import country
 
 RUN = {
     "run_id": "0123456789ab",
@@ -30,6 +32,7 @@ RUN = {
         }
     ],
 }
+OUTPUT = load(Path(country.__file__).parent / "agreements" / "outputs" / "onderzoek.yaml")
 HALVES = ("2022H1", "2022H2", "2023H1", "2023H2")
 
 

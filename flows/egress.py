@@ -1,0 +1,36 @@
+"""The egress gate: what a release folder must pass before it gets its name. It can only pass or stop.
+
+release.gate judges shape and counts and sees no identifier; the scan runs as a process of `pseudonymize` with the
+converter's keys, because it must know what canaries look like in every domain, and answers counts and places.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from flows import rooms
+from flows.settings import Settings
+from release import gate
+
+
+def passed(settings: Settings, out: Path) -> dict[str, int]:
+    """Judge a complete release folder and sign it; returns what was looked at. DisclosureRefused when it stops.
+
+    Order: schema, labels and small counts of every file; canaries and density of numbers in what leaves, canaries in
+    everything else the TTP holds; then checksums, signed. Any refusal leaves the folder without its final name.
+    """
+    files = gate.check_release(out)
+    looked = scan(settings, leaving=out)
+    gate.write_sums(out)
+    signed = rooms.pseudonymize("sign", "--folder", out, "--keys", settings.keys / "gate")
+    return {"files": files, "columns": int(looked["columns"]), "signed": int(signed["signed"])}
+
+
+def scan(settings: Settings, *, leaving: Path | None = None, more: tuple[object, ...] = ()) -> dict[str, Any]:
+    """Scan the TTP's home, and `leaving` by the stricter rules, for this TTP's canaries. Errors as the scan's."""
+    return rooms.pseudonymize(
+        "scan",
+        *("--folder", settings.home, "--store", settings.store, "--keys", settings.keys / "converter"),
+        *("--recipients", settings.recipient, *(("--leaving", leaving) if leaving else ()), *more),
+    )

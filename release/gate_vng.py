@@ -1,0 +1,86 @@
+"""The gate's judge of what VNG and municipalities get: every count in every format is hidden or a multiple of 5."""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+
+import openpyxl
+import pyarrow.parquet as pq
+
+from release.disclosure import BASE, HIDDEN, THRESHOLD
+from release.export import HEADS
+from schemas.errors import DisclosureRefused
+from schemas.target_group import DOELGROEP
+
+_NUMBER_CELL = re.compile(r'<td class="n[^"]*">(?:<[^>]*>)?([^<]*)<')
+# The headline numbers and the words on the map are counts too.
+_NUMBER_TEXT = re.compile(r"<div><b>([^<]*)</b>|<title>[^<]*?: (\d[\d.]*) personen")
+
+
+def check(folder: Path) -> int:
+    """Number of files checked. DisclosureRefused small_count_shown or release_schema."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file())
+    for path in files:
+        if path.suffix == ".sql":
+            raise DisclosureRefused("release_schema", kind="file")
+        for count in _READERS.get(path.suffix, _none)(path):
+            require_safe(count)
+    return len(files)
+
+
+def require_safe(shown: str) -> None:
+    """One count as it is shown: the symbol, or a multiple of 5 from 10 up."""
+    text = shown.strip().replace(".", "")
+    if text == HIDDEN:
+        return
+    if not text.isdigit() or int(text) < THRESHOLD or int(text) % BASE:
+        raise DisclosureRefused("small_count_shown")
+
+
+def _none(path: Path) -> list[str]:
+    return []
+
+
+def _csv(path: Path) -> list[str]:
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.reader(file, delimiter=";"))
+    return _counts(lines)
+
+
+def _xlsx(path: Path) -> list[str]:
+    book = openpyxl.load_workbook(path, read_only=True)
+    found = []
+    for sheet in book.worksheets:
+        if sheet.sheet_state != "visible":
+            raise DisclosureRefused("release_schema", kind="hidden_sheet")
+        if sheet.title != "toelichting":
+            found += _counts([[str(cell) for cell in row] for row in sheet.iter_rows(values_only=True)])
+    book.close()
+    return found
+
+
+def _counts(lines: list[list[str]]) -> list[str]:
+    if not lines or tuple(lines[0]) != HEADS:
+        raise DisclosureRefused("release_schema")
+    return [line[HEADS.index("aantal")] for line in lines[1:]]
+
+
+def _parquet(path: Path) -> list[str]:
+    table = pq.read_table(path)
+    if table.column_names != list(DOELGROEP.names):
+        raise DisclosureRefused("release_schema")
+    counts = [HIDDEN if value is None else str(value) for value in table["aantal"].to_pylist()]
+    shown: list[str] = table["weergave"].to_pylist()
+    return counts + shown
+
+
+def _html(path: Path) -> list[str]:
+    text = path.read_text(encoding="utf-8")
+    if re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//|@import|url\(\s*[\"']?http|<script", text):
+        raise DisclosureRefused("release_schema", kind="outside_request")
+    return _NUMBER_CELL.findall(text) + [a or b for a, b in _NUMBER_TEXT.findall(text)]
+
+
+_READERS = {".csv": _csv, ".xlsx": _xlsx, ".parquet": _parquet, ".html": _html}

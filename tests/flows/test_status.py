@@ -1,0 +1,119 @@
+"""`koppel status`: what an operator sees before, during and after a run, and the one thing to do next."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from flows import steps
+from flows.settings import load
+from flows.status import NOTHING, RUN, Status, status
+from flows.verbs.status import DUE, screen
+from schemas.registers import REGISTERS
+from tests.flows.conftest import Site
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+TODAY = dt.date(2026, 11, 24)
+
+
+def shown(found: Status) -> str:
+    text = io.StringIO()
+    Console(width=200, file=text).print(screen(found))
+    return text.getvalue()
+
+
+def line(found: Status, register: str) -> dict[str, object]:
+    return next(one for one in found.as_dict()["registers"] if one["register"] == register)
+
+
+def test_after_a_run_nothing_is_due(finished: Site) -> None:
+    done = finished.koppel("status", "--json")
+    answer = json.loads(done.stdout)
+    assert done.returncode == 0, done.stderr
+    assert (answer["next"], answer["due"]) == (NOTHING, False)
+    assert [one["register"] for one in answer["registers"]] == list(REGISTERS)
+    for one in answer["registers"]:
+        numbers = {one[step] for step in ("received", "checked", "converted", "linked", "released")}
+        assert numbers == {2 if one["register"] == "gmsd" else 1}, one
+        assert one["rows"] > 0
+
+
+def test_before_a_run_the_next_step_is_the_run(delivered: Site) -> None:
+    done = delivered.koppel("status")
+    assert done.returncode == DUE
+    assert f"next: {RUN}" in done.stdout
+    found = status(load(delivered.config), TODAY)
+    assert (line(found, "ifzo")["received"], line(found, "ifzo")["converted"]) == (1, 0)
+    assert (line(found, "reclassering")["received"], line(found, "reclassering")["at_gateway"]) == (0, 1)
+    assert "(+1 raw)" in shown(found)
+
+
+def test_rows_are_compared_with_the_delivery_before(finished: Site) -> None:
+    found = line(status(load(finished.config), TODAY), "gmsd")
+    stored = sorted((load(finished.config).store / "gmsd").glob("*/manifest.json"))
+    first, second = (json.loads(path.read_text(encoding="utf-8"))["rows"]["accepted"] for path in stored)
+    assert found["change"] == round(second / first - 1, 3)
+    assert found["rows"] == first + second
+
+
+def test_linked_before_released(finished: Site, tmp_path: Path) -> None:
+    """A release that was taken away is missed; the linked tables are still there."""
+    site = finished.copy(tmp_path / "demo")
+    shutil.rmtree(load(site.config).out)
+    found = status(load(site.config), TODAY)
+    assert (line(found, "injus")["linked"], line(found, "injus")["released"]) == (1, 0)
+    assert found.action == RUN
+
+
+def test_a_delivery_that_came_after_the_run_is_due(finished: Site, tmp_path: Path) -> None:
+    site = finished.copy(tmp_path / "demo")
+    inbox = load(site.config).inbox / "ifzo"
+    shutil.copytree(inbox / "0001", inbox / "0002")
+    found = status(load(site.config), TODAY)
+    assert (line(found, "ifzo")["received"], line(found, "ifzo")["converted"]) == (2, 1)
+    assert line(found, "ifzo")["action"] == RUN
+
+
+def test_a_register_that_never_delivered_names_its_supplier(delivered: Site, tmp_path: Path) -> None:
+    site = delivered.copy(tmp_path / "demo")
+    shutil.rmtree(load(site.config).inbox / "gmsd")
+    found = line(status(load(site.config), TODAY), "gmsd")
+    assert found["action"] == f"ask {found['supplier']} for delivery 1 of gmsd"
+
+
+def test_agreements_that_ended_or_are_missing_come_first(finished: Site, tmp_path: Path) -> None:
+    site = finished.copy(tmp_path / "demo")
+    settings = load(site.config)
+    assert "renew GLO-" in status(settings, dt.date(2100, 1, 1)).action
+    (settings.agreements / "injus.yaml").unlink()
+    assert status(settings, TODAY).action == "put an agreement about injus in the agreements folder"
+
+
+def test_an_agreement_that_ends_soon_is_told_in_time(finished: Site) -> None:
+    settings = load(finished.config)
+    agreement, _ = steps.agreement_of(settings, "injus")
+    last = min(agreement.valid.until, agreement.dpia.valid_until)
+    found = status(settings, last - dt.timedelta(days=7))
+    assert any(agreement.agreement in note for note in found.notes)
+    assert "soon:" in shown(found)
+    assert status(settings, last - dt.timedelta(days=90)).notes == ()
+
+
+def test_status_changes_nothing(finished: Site, tmp_path: Path) -> None:
+    site = finished.copy(tmp_path / "demo")
+    before = {path: path.stat().st_mtime_ns for path in site.ttp.rglob("*")}
+    status(load(site.config), TODAY)
+    assert {path: path.stat().st_mtime_ns for path in site.ttp.rglob("*")} == before
+
+
+def test_the_first_action_that_is_due_is_the_next_one() -> None:
+    empty = Status("2019H1-2023H2", "demo-1", (), ())
+    assert (empty.action, empty.due) == (NOTHING, False)
+    assert replace(empty, notes=("x",)).due is False
