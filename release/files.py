@@ -8,10 +8,17 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from schemas.pseudonym import KEY, file_key
+
 
 def write_parquet(table: pa.Table, path: Path, metadata: dict[str, str]) -> Path:
-    """Parquet, zstd, fixed row groups, provenance as key-value metadata."""
-    pq.write_table(table.replace_schema_metadata(metadata), path, compression="zstd", row_group_size=122_880)
+    """Parquet, zstd, fixed row groups, provenance as key-value metadata.
+
+    The domain label of a pseudonym column is repeated there, because DuckDB drops field metadata.
+    """
+    told = {file_key(field.name): field.metadata[KEY] for field in table.schema if KEY in (field.metadata or {})}
+    labelled = table.replace_schema_metadata({**{k.encode(): v.encode() for k, v in metadata.items()}, **told})
+    pq.write_table(labelled, path, compression="zstd", row_group_size=122_880)
     return path
 
 

@@ -19,6 +19,7 @@ from release.files import write_parquet
 from release.research_text import EXAMPLES, kept, readme, source, views
 from schemas.errors import DisclosureRefused
 from schemas.linked import LINKED_TABLES
+from schemas.pseudonym import KEY, labels
 from schemas.research import YEAR_OF, ResearchOutput
 
 __all__ = ["EXAMPLES", "readme", "views", "write_research"]
@@ -36,7 +37,7 @@ def write_research(
     k_anonymity when the agreement refuses what is too fine.
     """
     read = pq.read_table(pseudonyms)
-    label = read.schema.field(1).metadata  # whose domain the pseudonyms are of; the gate wants to read it
+    label = _label(read.schema)
     names = read.rename_columns(["person_id", "pseudonym"]).cast(
         pa.schema([("person_id", pa.int64()), pa.field("pseudonym", pa.binary(), metadata=label)])
     )
@@ -51,6 +52,15 @@ def write_research(
         job = _Job(linked, out, told, output, names.schema.field("pseudonym"))
         made = [path for table in output.tables for path in _table(con, table, job)]
     return [*made, *_texts(out, told, output)]
+
+
+def _label(schema: pa.Schema) -> dict[bytes, bytes] | None:
+    """Whose domain the pseudonyms are of, as field metadata: plain bytes for readers without our Arrow type.
+
+    None without a label: the gate then stops the release.
+    """
+    found = labels(schema, schema.names[1])
+    return {KEY: found[0].label.encode("ascii")} if found else None
 
 
 def _require_all_named(linked: Path, names: pa.Table) -> None:
