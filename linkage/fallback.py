@@ -218,8 +218,10 @@ def _keep(con: Connection, found: Decisions) -> None:
 
 
 def model_table(model: Model, records: int) -> pa.Table:
-    """The model in the open: part, level, m, u; nothing when there was nothing to link."""
-    rows = [
+    """The model in the open: part, level, m, u; nothing when there was nothing to link. Part `pair` is the share of all
+    pairs that match."""
+    rows = [("pair", "same", model.share, 1 - model.share)] if records else []
+    rows += [
         (part, level, float(model.m[part][i]), float(model.u[part][i]))
         for part, levels in fs.LEVELS.items()
         for i, level in enumerate(levels)

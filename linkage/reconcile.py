@@ -33,6 +33,9 @@ KNOWN = {
         "Bijlage A drukt 2.860, de tekst 2.705; hier geldt de bijlage."
     ),
 }
+# In a small synthetic country these are a few people more or less; they are not judged there.
+NOISY = frozenset({"change", "difference", "min", "max"})
+TOO_SMALL = "Niet te beoordelen in een klein fictief land."
 NATIONAL, INJUS, WMO = "landelijk", "gemeenten injus", "gemeenten wmo"
 
 
@@ -85,7 +88,7 @@ def _national(row: dict[str, object], scale: float) -> Line:
     kind, unit, note = str(row["kind"]), str(row["unit"]), str(row["note"])
     printed = float(str(row["published"])) * (1.0 if unit in ("percent", "years", "municipalities") else scale)
     counted = None if row["counted"] is None else float(str(row["counted"]))
-    note = KNOWN.get((source, indicator, breakdown, kind), note)
+    note = KNOWN.get((source, indicator, breakdown, kind), note) or (TOO_SMALL if scale < 1 and kind in NOISY else "")
     tolerance = _tolerance(kind, unit, printed, scale)
     return Line(NATIONAL, source, indicator, breakdown, str(row["year"]), kind, printed, counted, tolerance, note)
 
@@ -96,7 +99,7 @@ def _tolerance(kind: str, unit: str, printed: float, scale: float) -> float:
     if unit == "percent":
         return max(PERCENTAGE_POINTS, abs(printed) * OF_A_PERCENTAGE) + (60 * (1 - scale) if small else 0)
     if unit == "years":
-        return (60.0 if kind in ("min", "max") else 12.0) if small else YEARS_OF_AGE
+        return 12.0 if small else YEARS_OF_AGE
     noise = 4 * max(abs(printed), 1.0) ** 0.5 if small else FEWEST
     return max(abs(printed) * RELATIVE.get(kind, 0.02), noise)
 
