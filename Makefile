@@ -8,7 +8,7 @@ TOOLS := .tools
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test bench lint types contracts tests setup clean help
+.PHONY: demo test bench mutate lint types contracts tests setup clean help
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -45,8 +45,12 @@ tests: setup
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report= --no-cov-on-fail
 	$(BIN)/coverage report --skip-covered --format=total
 
+mutate: setup ## which changes to the pseudonymising code no test notices (long; docs/decisions/0021)
+	$(BIN)/mutmut run --max-children 2
+	$(BIN)/mutmut results
+
 bench: setup ## measure the national run and write docs/performance.md
 	$(BIN)/python -m tests.bench
 
 clean: ## remove the environment and everything the demo made
-	rm -rf $(VENV) $(TOOLS) demo .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(TOOLS) demo mutants .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

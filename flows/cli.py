@@ -14,6 +14,7 @@ from rich.table import Table
 from flows import report
 from flows.report import Mode, Reporter
 from flows.safe import guarded
+from flows.verbs import keys as key_verbs
 from flows.verbs.plan import plan_app
 from flows.verbs.reconcile import reconcile
 from flows.verbs.scan import scan
@@ -22,12 +23,11 @@ from schemas.errors import KoppelError
 
 app = App(name="koppel", help="Link registers about vulnerable people without anyone learning who they are.")
 synthetic_app = App(name="synthetic", help="A synthetic Netherlands, calibrated on published figures.")
-keys_app = App(name="keys", help="Key files of suppliers, converter and linker.")
 app.command(scan)
 app.command(synthetic_app)
-app.command(keys_app)
 app.command(plan_app)
 app.command(reconcile)
+app.command(key_verbs.app)
 app.command(status)
 
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
@@ -234,30 +234,6 @@ def codebook(*, write: Path | None = None) -> None:
         return
     (write / "cli.md").write_text(reference(), encoding="utf-8")
     _show({"pages": len(room.write(write / "codebook")) + 1}, False, "Written")
-
-
-@keys_app.command(name="init")
-def keys_init(
-    home: Path, *, project: str, epoch: str, suppliers: str, recipients: str = "onderzoek", as_json: Json = False
-) -> None:
-    """Create keys for every party of a project, each in a folder of its own (0700, files 0400).
-
-    Parameters
-    ----------
-    home
-        New folder; hand each party its own part and nothing else.
-    project
-        Name of the project.
-    epoch
-        Name of the key epoch.
-    suppliers
-        Names, separated by commas.
-    recipients
-        Names, separated by commas.
-    """
-    from pseudonymize import commands  # noqa: PLC0415
-
-    _show(commands.create_keys(home, project, epoch, suppliers.split(","), recipients.split(",")), as_json, "Keys")
 
 
 _ROOT_USAGE = "```console\nkoppel COMMAND\n```\n\n"

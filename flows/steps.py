@@ -68,10 +68,26 @@ def gateway(settings: Settings, register: str) -> int:
     if waiting and not agreement.gateway:
         raise DeliveryError("gateway_refused", register=register, files=len(waiting))
     for raw in waiting:
-        sequence = _next_sequence(settings.inbox / register)
-        deliver(settings, raw, register=register, agreement=file, supplier=agreement.supplier, sequence=sequence)
+        sequence, claim = _claimed(raw, settings.inbox / register)
+        if not (settings.inbox / register / f"{sequence:04d}").is_dir():
+            deliver(settings, raw, register=register, agreement=file, supplier=agreement.supplier, sequence=sequence)
         raw.unlink()
+        claim.unlink()
     return len(waiting)
+
+
+def _claimed(raw: Path, inbox: Path) -> tuple[int, Path]:
+    """The sequence number of a raw extract, written down before it is delivered.
+
+    Without it, a run killed between the delivery and the deletion would deliver the same extract twice, under a
+    new number that no check could call a replay.
+    """
+    claim = raw.with_name(f".{raw.name}.sequence")
+    if not claim.is_file():
+        part = claim.with_name(f"{claim.name}.part")
+        part.write_text(str(_next_sequence(inbox)), encoding="ascii")
+        part.replace(claim)
+    return int(claim.read_text(encoding="ascii")), claim
 
 
 def raw_files(folder: Path) -> list[Path]:

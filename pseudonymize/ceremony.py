@@ -1,17 +1,16 @@
 """Make the keys of a demonstration in one go, each party's in its own folder.
 
-For a real project the sources make K_S together and each party makes its own keys on its own machine
-(docs/threats.md); this function exists because a demonstration has one machine.
+For a real project the sources make K_S together (joint.py) and each party makes its own keys on its own machine
+(docs/keys.md); this function exists because a demonstration has one machine.
 """
 
 from __future__ import annotations
 
-import secrets
 from pathlib import Path
 
-from pseudonymize import keys, signing
-from pseudonymize.keys import KEY_BYTES, Key, Kind
-from pseudonymize.parties import PublicKeys, new_age_identity
+from pseudonymize import keys, signing, store
+from pseudonymize.keys import Key, Kind
+from pseudonymize.parties import ANY, CONVERTER, PublicKeys, new_age_identity, stem
 from pseudonymize.prf import label
 from pseudonymize.secret import Secret
 from schemas.errors import ConfigError
@@ -20,7 +19,7 @@ from schemas.errors import ConfigError
 def create_demo_keys(
     home: Path, suppliers: list[str], recipients: list[str], project: str, epoch: str, *, pre_epoch: str = ""
 ) -> PublicKeys:
-    """Write suppliers/NAME/, converter/, linker/, gate/ and public/ under `home`; returns what is public.
+    """Write suppliers/NAME/, converter/, linker/, gate/, kek/ and public/ under `home`; returns what is public.
 
     `epoch` is that of the TTP's keys, `pre_epoch` that of the sources' (the same when left out). ConfigError
     output_exists when `home` is not empty, bad_label for a wrong name.
@@ -31,41 +30,52 @@ def create_demo_keys(
     if home.exists() and any(home.iterdir()):
         raise ConfigError("output_exists")
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    k_s = Secret(secrets.token_bytes(KEY_BYTES))
-    checks = {"pre": Key("", "pre", project, source_epoch, "sources", k_s).tag}
-    signers = {name: _supplier(home / "suppliers" / name, name, k_s, project, source_epoch) for name in suppliers}
-    for kind, owner in (("link", "converter"), *(("recipient", name) for name in recipients)):
-        made = _new("link" if kind == "link" else "recipient", project, epoch, owner)
-        keys.save(home / "converter" / ("link.key" if kind == "link" else f"recipient-{owner}.key"), made)
-        checks[kind if kind == "link" else f"recipient-{owner}"] = made.tag
+    k_s = Key("", "pre", project, source_epoch, "sources", store.random())
+    signers = {name: _supplier(home / "suppliers" / name, name, k_s) for name in suppliers}
+    store.create(home / CONVERTER, kek=f"../kek/{CONVERTER}")
+    store.create(home / "linker", kek="../kek/linker")
     public = PublicKeys(
         project=project,
         epoch=epoch,
-        converter=new_age_identity(home / "converter"),
+        converter=new_age_identity(home / CONVERTER),
         linker=new_age_identity(home / "linker"),
         suppliers=signers,
-        checks=checks,
+        checks={"pre": k_s.tag, **_converter(home / CONVERTER, project, epoch, recipients)},
+        certifiers={CONVERTER: public_signer(home / CONVERTER)},
     )
     public.save(home / "public")
     _gate(home, project, epoch)
     return public
 
 
-def _supplier(folder: Path, name: str, k_s: Secret, project: str, epoch: str) -> str:
-    """Keys of one supplier; returns its public signing key."""
-    sign = _new("sign", project, epoch, name)
-    keys.save(folder / "pre.key", Key(secrets.token_hex(4), "pre", project, epoch, "sources", k_s))
-    keys.save(folder / "record.key", _new("record", project, epoch, name))
-    keys.save(folder / "sign.key", sign)
-    return signing.public_half(sign.secret)
+def public_signer(folder: Path) -> str:
+    """Public half of a party's signing key."""
+    return signing.public_half(keys.load(folder / "sign.key", "sign").secret)
+
+
+def _converter(folder: Path, project: str, epoch: str, recipients: list[str]) -> dict[str, str]:
+    """K_T and each K_R; returns the key-check tags by file name."""
+    keys.make(folder / "sign.key", "sign", ANY, ANY, CONVERTER)
+    wanted: list[tuple[Kind, str]] = [("link", CONVERTER), *(("recipient", name) for name in recipients)]
+    return {
+        stem(kind, owner): keys.make(folder / f"{stem(kind, owner)}.key", kind, project, epoch, owner).check
+        for kind, owner in wanted
+    }
+
+
+def _supplier(folder: Path, name: str, k_s: Key) -> str:
+    """Keys of one supplier, with its copy of K_S; returns its public signing key."""
+    store.create(folder, kek=f"../../kek/{name}")
+    copy = Key(keys.new_id(), "pre", k_s.project, k_s.epoch, k_s.owner, Secret(k_s.secret.reveal()))
+    keys.save(folder / "pre.key", copy)
+    keys.make(folder / "record.key", "record", k_s.project, k_s.epoch, name)
+    keys.make(folder / "sign.key", "sign", k_s.project, k_s.epoch, name)
+    return public_signer(folder)
 
 
 def _gate(home: Path, project: str, epoch: str) -> None:
     """The egress gate's signing key, and its public half as PEM, which stock tools verify with."""
-    sign = _new("sign", project, epoch, "gate")
-    keys.save(home / "gate" / "sign.key", sign)
-    (home / "public" / "gate.pem").write_bytes(signing.public_pem(sign.secret))
-
-
-def _new(kind: Kind, project: str, epoch: str, owner: str) -> Key:
-    return Key(secrets.token_hex(4), kind, project, epoch, owner, Secret(secrets.token_bytes(KEY_BYTES)))
+    store.create(home / "gate", kek="../kek/gate")
+    keys.make(home / "gate" / "sign.key", "sign", project, epoch, "gate")
+    secret = keys.load(home / "gate" / "sign.key", "sign").secret
+    (home / "public" / "gate.pem").write_bytes(signing.public_pem(secret))

@@ -47,7 +47,7 @@ def deliver(  # noqa: PLR0917 - the order of `koppel deliver`
         source,
         agreed.declared,
         agreed,
-        SupplierKeys.load(keys),
+        SupplierKeys.load(keys, agreed.epoch),
         PublicKeys.load(public),
         out,
         sequence=sequence,

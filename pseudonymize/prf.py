@@ -17,13 +17,14 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 
 from pseudonymize import fast
-from pseudonymize.secret import Secret
+from pseudonymize.secret import Remote, Secret
 from schemas.errors import ConfigError
 
 SCHEME = "v1"
 PSEUDONYM = 32  # bytes; never truncated between the stages
 RECORD_KEY = 16  # bytes; 1.2e-23 expected collisions over the BSN space (pseudonymisation.md section 5)
 _LABEL = re.compile(r"[a-z0-9-]{1,64}")
+_LONG = re.compile(r"\d{8,}")
 _RECORD_LABEL = re.compile(r"[a-z0-9_]{1,64}\.[a-z0-9_]{1,64}")
 
 
@@ -37,6 +38,11 @@ def label(text: str) -> bytes:
     if not _LABEL.fullmatch(text):
         raise ConfigError("bad_label")
     return text.encode("ascii")
+
+
+def told(text: str) -> str:
+    """A name as an error may tell it: an epoch such as 20260101 must not look like a number of a person."""
+    return _LONG.sub("+", text)[:160]
 
 
 class Prf:
@@ -95,29 +101,55 @@ class Prf:
         return made if fast.agreed(made, values, width, self.one) else None
 
 
+class RemotePrf(Prf):
+    """The same function under a key that stays in its device: one call of the device per value."""
+
+    __slots__ = ("_mac",)
+
+    def __init__(self, key: Remote, prefix: bytes = b"") -> None:
+        self._mac, self._prefix = key.mac, prefix
+
+    def raw(self, message: bytes) -> bytes:
+        """HMAC of prefix + message as they stand: 32 bytes."""
+        return self._mac(self._prefix + message)
+
+    def reference(self, values: bytes, width: int) -> bytes:
+        """As Prf.reference."""
+        mac, head = self._mac, self._prefix + width.to_bytes(4, "big")
+        return b"".join([mac(head + value) for (value,) in struct.iter_unpack(f"{width}s", values)])
+
+    def _by_lanes(self, values: bytes, width: int) -> bytes | None:
+        return None
+
+
+def keyed(key: Secret, prefix: bytes = b"") -> Prf:
+    """The function under this key, wherever the key is."""
+    return RemotePrf(key, prefix) if isinstance(key, Remote) else Prf(key, prefix)
+
+
 def pre(key: Secret, project: str, epoch: str, identifier_type: str) -> Prf:
     """Stage pre: canonical identifier -> pre-pseudonym, at the source, under K_S."""
-    return Prf(key, encode(b"ttp/pre/v1", label(project), label(epoch), identifier_type.encode("ascii")))
+    return keyed(key, encode(b"ttp/pre/v1", label(project), label(epoch), identifier_type.encode("ascii")))
 
 
 def link(key: Secret, project: str, epoch: str) -> Prf:
     """Stage link: pre-pseudonym (32 bytes) -> link pseudonym, at the converter, under K_T."""
-    return Prf(key, encode(b"ttp/link/v1", label(project), label(epoch)))
+    return keyed(key, encode(b"ttp/link/v1", label(project), label(epoch)))
 
 
 def recipient(key: Secret, project: str, name: str, epoch: str) -> Prf:
     """Stage recipient: link pseudonym (32 bytes) -> pseudonym of one recipient, under that recipient's K_R."""
-    return Prf(key, encode(b"ttp/recipient/v1", label(project), label(name), label(epoch)))
+    return keyed(key, encode(b"ttp/recipient/v1", label(project), label(name), label(epoch)))
 
 
 def record(key: Secret, project: str, epoch: str, column: str) -> Prf:
     """Stage record: a source's own record key, `column` written as register.column; used cut to 16 bytes."""
     if not _RECORD_LABEL.fullmatch(column):
         raise ConfigError("bad_label")
-    return Prf(key, encode(b"ttp/record/v1", label(project), label(epoch), column.encode("ascii")))
+    return keyed(key, encode(b"ttp/record/v1", label(project), label(epoch), column.encode("ascii")))
 
 
 def check_tag(key: Secret, kind: str, project: str, epoch: str, owner: str) -> str:
     """Key-check tag: shows that two parties hold the same key and tells nothing about it; 16 hex digits."""
     fields = (kind.encode("ascii"), label(project), label(epoch), owner.encode("ascii"))
-    return Prf(key, encode(b"ttp/check/v1", *fields[:-1])).one(fields[-1])[:8].hex()
+    return keyed(key, encode(b"ttp/check/v1", *fields[:-1])).one(fields[-1])[:8].hex()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Callable
 from typing import Never
+
+from schemas.errors import KeyUnavailable
 
 
 class Secret:
@@ -15,7 +18,7 @@ class Secret:
         self._value = value
 
     def reveal(self) -> bytes:
-        """The raw bytes; only prf.py, keys.py and seal.py call this."""
+        """The raw bytes. KeyUnavailable key_not_extractable when they never leave their device."""
         return self._value
 
     def __repr__(self) -> str:
@@ -28,3 +31,22 @@ class Secret:
 
     def __reduce_ex__(self, protocol: object) -> Never:
         raise TypeError("a key is never pickled or copied")
+
+
+class Remote(Secret):
+    """A key inside a device: `mac` (HMAC-SHA-256 of one message) comes out, the key does not."""
+
+    __slots__ = ("mac",)
+
+    def __init__(self, mac: Callable[[bytes], bytes]) -> None:
+        super().__init__(b"")
+        self.mac = mac
+
+    def reveal(self) -> bytes:
+        """Refused: KeyUnavailable key_not_extractable."""
+        raise KeyUnavailable("key_not_extractable")
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    __hash__ = None

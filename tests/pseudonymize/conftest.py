@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 import pytest
 from hypothesis import settings
 
-from pseudonymize import bsn, canary
+from pseudonymize import bsn, canary, private
 from pseudonymize.ceremony import create_demo_keys
 from pseudonymize.deliver import deliver
 from pseudonymize.ledger import Ledger
@@ -26,6 +26,9 @@ from schemas.agreement import Agreement
 
 settings.register_profile("koppelpunt", deadline=None)  # a busy machine is no failure
 settings.load_profile("koppelpunt")
+
+TO_DISK = private.to_disk
+private.to_disk = lambda _: None  # a key file is forced to the disk (24 ms on a busy one); tests make hundreds
 
 AGREEMENTS = Path(agreements.__file__).parent.parent / "synthetic" / "agreements"
 INJUS_HEAD = (

@@ -188,6 +188,7 @@ def test_an_existing_file_is_not_overwritten(delivered, store: Path) -> None:
 
 
 def test_the_key_of_another_project_converts_nothing(delivered, tmp_path: Path) -> None:
+    from pseudonymize import keys
     from pseudonymize.ceremony import create_demo_keys
     from pseudonymize.parties import ConverterKeys
 
@@ -195,7 +196,7 @@ def test_the_key_of_another_project_converts_nothing(delivered, tmp_path: Path) 
     shutil.rmtree(tmp_path / "k" / "linker")
     world = delivered.world
     (tmp_path / "k" / "converter" / "age.key").unlink()
-    shutil.copy2(world.keys / "converter" / "age.key", tmp_path / "k" / "converter" / "age.key")
+    keys.save(tmp_path / "k" / "converter" / "age.key", keys.load(world.keys / "converter" / "age.key", "age"))
     foreign = ConverterKeys(tmp_path / "k" / "converter")
     with pytest.raises(ConfigError, match="wrong_domain"):
         convert(delivered.folder, foreign, tmp_path / "l.parquet")

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import stat
 from pathlib import Path
 
+import pyrage
 import pytest
 
-from pseudonymize import keys, signing
+from pseudonymize import private, signing
 from pseudonymize.ceremony import create_demo_keys
-from pseudonymize.keys import Key
-from pseudonymize.parties import ConverterKeys, PublicKeys, SupplierKeys, age_identity
+from pseudonymize.keys import Key, KeyFile
+from pseudonymize.parties import ConverterKeys, PublicKeys, SupplierKeys, age_identity, new_age_identity
 from pseudonymize.secret import Secret
 from schemas.errors import ConfigError, DeliveryError, KeyUnavailable
 
@@ -25,36 +27,47 @@ def files(world: object) -> dict[str, Path]:
 def test_each_party_has_its_own_folder_and_no_other_key(world) -> None:
     names = set(files(world))
     suppliers = {name for name in names if name.startswith("suppliers/")}
-    assert {Path(name).name for name in suppliers} == {"pre.key", "record.key", "sign.key"}
-    assert names - suppliers == {
+    assert {Path(name).name for name in suppliers} == {"pre.key", "record.key", "sign.key", "store.json"}
+    keks = {name for name in names if name.startswith("kek/")}
+    assert names - suppliers - keks == {
         "converter/age.key",
         "converter/link.key",
         "converter/recipient-gemeente.key",
         "converter/recipient-onderzoek.key",
+        "converter/sign.key",
+        "converter/store.json",
         "linker/age.key",
+        "linker/store.json",
         "public/public.json",
         "public/gate.pem",
         "gate/sign.key",
+        "gate/store.json",
     }
+    parties = {"converter", "gate", "linker", *(Path(name).parts[1] for name in suppliers)}
+    assert {Path(name).parts[1] for name in keks} == parties  # a key-encryption key of its own, elsewhere
+    assert len({path.read_bytes() for name, path in files(world).items() if name in keks}) == len(parties)
 
 
 def test_k_s_and_k_t_never_lie_in_one_folder_and_nothing_secret_is_public(world) -> None:
-    secret = {
-        name: json.loads(p.read_text())["key"]
-        for name, p in files(world).items()
-        if "age" not in name and "public" not in name
-    }
+    secret = {name: reveal(path) for name, path in files(world).items() if name.endswith(".key")}
     k_s = {value for name, value in secret.items() if name.endswith("pre.key")}
-    k_t = secret["converter/link.key"]
     assert len(k_s) == 1
-    assert k_t not in k_s
-    for name, path in files(world).items():
-        text = path.read_text()
-        assert (k_t in text) == (name == "converter/link.key")
-        assert not (name.startswith(("converter", "linker", "public")) and any(k in text for k in k_s))
-    assert all(value not in (world.keys / "public" / "public.json").read_text() for value in secret.values())
+    assert secret["converter/link.key"] not in k_s
     others = [value for name, value in secret.items() if not name.endswith("pre.key")]
     assert len(set(others)) == len(others)  # every other key is a party's own
+    for path in files(world).values():  # and none lies anywhere as it is
+        assert not any(form in path.read_bytes() for value in secret.values() for form in forms(value))
+
+
+def reveal(path: Path) -> bytes:
+    """The raw key of a file, as its owner's process gets it."""
+    found = KeyFile.read(path)
+    return found.open(path.parent).secret.reveal()
+
+
+def forms(value: bytes) -> set[bytes]:
+    """How a key could lie in a file: raw, hex, base64."""
+    return {value, value.hex().encode(), value.hex().upper().encode(), base64.b64encode(value).rstrip(b"=")}
 
 
 def test_private_files_are_0400_in_folders_of_0700(world) -> None:
@@ -94,12 +107,15 @@ def test_a_folder_is_not_a_key(world) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        {"key": "00" * 32},
-        {"key": "00"},
-        {"key": "not hex"},
-        {"key": 7},
+        {"secret": "00" * 40},
+        {"secret": "00"},
+        {"secret": "not hex"},
+        {"secret": 7},
+        {"check": "00" * 8},
+        {"created": 7},
+        {"until": "soon"},
         {"kind": "pre"},
-        {"format": "koppelpunt/key/9"},
+        {"format": "koppelpunt/key/1"},
         {"project": "Other!"},
         {"epoch": "epoch-2"},
         {"extra": "x"},
@@ -112,7 +128,7 @@ def test_a_damaged_key_file_is_refused_without_telling_what_is_in_it(world, dama
     path.write_text(json.dumps(content | damage))
     with pytest.raises(KeyUnavailable, match="key_check") as caught:
         world.converter.link()
-    assert content["key"] not in str(caught.value)
+    assert content["secret"] not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["", "[]", "{", '"x"'])
@@ -149,6 +165,7 @@ def test_public_keys_come_back_as_they_were_written(world) -> None:
     assert found.signer("justid") == signing.public_half(world.supplier("justid").sign.secret)
     assert found.checks["link"] == world.converter.link().tag
     assert found.checks["recipient-onderzoek"] == world.converter.recipient("onderzoek").tag
+    assert found.certifiers == {"converter": signing.public_half(world.converter.sign().secret)}
     assert {SupplierKeys.load(p).pre.tag for p in (world.keys / "suppliers").iterdir()} == {found.checks["pre"]}
     with pytest.raises(KeyUnavailable, match="key_missing"):
         found.signer("nobody")
@@ -166,28 +183,36 @@ def test_damaged_public_keys_are_refused(tmp_path: Path, text: str) -> None:
 def test_public_keys_of_another_shape_are_refused(world) -> None:
     path = world.keys / "public" / "public.json"
     content = json.loads(path.read_text())
-    for damage in ({"suppliers": []}, {"checks": "x"}, {"format": "other"}):
+    for damage in ({"suppliers": []}, {"checks": "x"}, {"format": "other"}, {"certifiers": []}, {"extra": {}}):
         path.write_text(json.dumps(content | damage))
         with pytest.raises(ConfigError, match="bad_public_keys"):
             PublicKeys.load(path.parent)
 
 
-def test_an_age_identity_file_is_what_the_stock_program_reads(world) -> None:
-    lines = (world.keys / "linker" / "age.key").read_text().splitlines()
-    assert lines[0] == f"# public key: {world.public.linker}"
-    assert age_identity(world.keys / "linker").reveal().decode() == lines[1]
-    path = world.keys / "linker" / "age.key"
+def test_a_bare_age_identity_file_is_what_the_stock_program_reads(tmp_path: Path) -> None:
+    recipient = new_age_identity(tmp_path / "p")
+    path = tmp_path / "p" / "age.key"
+    lines = path.read_text().splitlines()
+    assert lines[0] == f"# public key: {recipient}"
+    assert age_identity(path.parent).reveal().decode() == lines[1]
     path.chmod(0o600)
     path.write_text("no identity here")
     with pytest.raises(KeyUnavailable, match="key_check"):
-        age_identity(world.keys / "linker")
+        age_identity(path.parent)
+
+
+def test_a_partys_age_identity_is_wrapped_like_its_other_keys(world) -> None:
+    secret = age_identity(world.keys / "linker").reveal()
+    assert secret.startswith(b"AGE-SECRET-KEY-1")
+    assert secret not in (world.keys / "linker" / "age.key").read_bytes()
+    assert str(pyrage.x25519.Identity.from_str(secret.decode()).to_public()) == world.public.linker
 
 
 def test_the_ceremony_overwrites_nothing(world, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="output_exists"):
         create_demo_keys(world.keys, ["justid"], ["onderzoek"], "demo", "e")
     with pytest.raises(ConfigError, match="output_exists"):
-        keys.write_private(world.keys / "linker" / "age.key", b"x")
+        private.write_private(world.keys / "linker" / "age.key", b"x")
     with pytest.raises(ConfigError, match="bad_label"):
         create_demo_keys(tmp_path / "k", ["Justid"], [], "demo", "e")
     assert not (tmp_path / "k").exists()
