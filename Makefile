@@ -8,10 +8,10 @@ TOOLS := .tools
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test bench mutate lint types contracts tests setup clean help
+.PHONY: demo test bench bench-delivery mutate lint types contracts tests setup clean help
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
 
 # uv lives in a folder of its own: nothing is installed outside this clone, and python needs no venv module.
 $(TOOLS)/bin/uv:
@@ -51,6 +51,9 @@ mutate: setup ## which changes to the pseudonymising code no test notices (long;
 
 bench: setup ## measure the national run and write docs/performance.md
 	$(BIN)/python -m tests.bench
+
+bench-delivery: setup ## make, convert and open a 5 GB delivery; fails above 500 MB of memory (GB=1: smaller)
+	$(BIN)/python -m tests.bench.delivery --gb $(or $(GB),5)
 
 clean: ## remove the environment and everything the demo made
 	rm -rf $(VENV) $(TOOLS) demo mutants .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

@@ -14,6 +14,7 @@ from rich.table import Table
 from flows import report
 from flows.report import Mode, Reporter
 from flows.safe import guarded
+from flows.verbs import audit, retain
 from flows.verbs import keys as key_verbs
 from flows.verbs.plan import plan_app
 from flows.verbs.reconcile import reconcile
@@ -28,6 +29,8 @@ app.command(synthetic_app)
 app.command(plan_app)
 app.command(reconcile)
 app.command(key_verbs.app)
+app.command(audit.app)
+app.command(retain.retain)
 app.command(status)
 
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
@@ -145,6 +148,7 @@ def deliver(
     sequence: int,
     out_folder: Annotated[Path, Parameter(name="--out")],
     coverage: Path | None = None,
+    receipt: Path | None = None,
     as_json: Json = False,
 ) -> None:
     """Make a sealed, signed delivery from an extract (for suppliers, and for the gateway).
@@ -165,10 +169,13 @@ def deliver(
         Empty folder for the delivery and the local report.
     coverage
         GMSD only: which municipalities delivered which half-year, and its status.
+    receipt
+        Folder of the receipt of your last delivery: signing this delivery countersigns the audit head in it.
     """
     from pseudonymize import commands  # noqa: PLC0415
 
-    _tell(commands.deliver(file, agreement, keys, public, sequence, out_folder, coverage), as_json)
+    made = commands.deliver(file, agreement, keys, public, sequence, out_folder, coverage, receipt=receipt)
+    _tell(made, as_json)
 
 
 def _tell(found: Any, as_json: bool) -> None:

@@ -57,6 +57,7 @@ def prepare(out: Path, *, port: int, fallback: bool = False) -> Settings:
         "--recipients",
         settings.recipient,
     )
+    steps.log(settings).event("keys_created", who="custodian", why="ceremony", suppliers=len(suppliers))
     return settings
 
 

@@ -7,7 +7,7 @@ import platform
 from importlib.metadata import version
 from typing import Any
 
-from flows import resume
+from flows import governance, resume
 from flows.settings import Settings
 from linkage.plan import Plan
 
@@ -23,6 +23,7 @@ def run_manifest(settings: Settings) -> dict[str, Any]:
         "recipient": settings.recipient,
         "synthetic": settings.truth is not None,
         "plan": {"version": Plan().version, "sha256": Plan().digest()},
+        "agreements": governance.texts(settings),
         "inputs": [_input(settings, register, folder) for register, folder in _stored(settings)],
         "code": {room: resume.code_hash((room,)) for room in ROOMS},
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},

@@ -74,7 +74,7 @@ def step(
     facts = work(fresh)
     shutil.rmtree(out, ignore_errors=True)
     fresh.replace(out)
-    _write(record, {"fingerprint": fingerprint, "facts": facts, "inputs": dict(inputs), "outputs": hashes(out)})
+    write_json(record, {"fingerprint": fingerprint, "facts": facts, "inputs": dict(inputs), "outputs": hashes(out)})
     return Done(fingerprint, facts, skipped=False)
 
 
@@ -93,7 +93,7 @@ def _earlier(record: Path, fingerprint: str, out: Path) -> Facts | None:
     return facts
 
 
-def _write(path: Path, content: object) -> None:
+def write_json(path: Path, content: object) -> None:
     """Write JSON under a temporary name and rename: readers see the old file or the new one."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part = path.with_suffix(".part")

@@ -32,10 +32,17 @@ def pseudonymize(*arguments: object) -> dict[str, Any]:
     answer = _answer(done.stdout)
     if done.returncode == 0 and answer is not None:
         return answer
-    if answer is not None and done.returncode in _BRANCH:
-        raise _BRANCH[done.returncode](str(answer["code"]), **answer.get("facts", {}))
     # stderr is dropped unread: what an interpreter writes there we did not choose.
-    raise Internal("internal", step=str(arguments[0]), kind="process", exit=done.returncode)
+    raise error_of(answer, done.returncode, str(arguments[0]))
+
+
+def error_of(answer: dict[str, Any] | None, code: int, step: str) -> KoppelError:
+    """The error a process of `pseudonymize` reported with this exit code; Internal when it reported none."""
+    if answer is not None and code in _BRANCH:
+        return _BRANCH[code](str(answer["code"]), **answer.get("facts", {}))
+    if answer is not None and answer.get("code") == "internal":
+        return Internal("internal", **answer.get("facts", {}))
+    return Internal("internal", step=step, kind="process", exit=code)
 
 
 def _answer(output: bytes) -> dict[str, Any] | None:

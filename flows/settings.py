@@ -69,8 +69,13 @@ class Settings(BaseSettings):
         return self.home / "releases" / self.release
 
     @property
+    def receipts(self) -> Path:
+        """Signed receipts of accepted deliveries, for their suppliers."""
+        return self.home / "receipts"
+
+    @property
     def state(self) -> Path:
-        """Ledger, step journal and event log."""
+        """Ledger, step journal and audit log."""
         return self.home / "state"
 
 

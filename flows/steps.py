@@ -8,17 +8,19 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from flows import rooms
+from flows import governance, rooms
 from flows.logs import EventLog
 from flows.resume import sha256_file
 from flows.settings import Settings
 from schemas import agreement as agreements
 from schemas.agreement import Agreement
-from schemas.errors import ConfigError, DeliveryError
+from schemas.errors import ConfigError, DeliveryError, Fact, KoppelError
 
 RAW_SUFFIXES = (".csv", ".txt", ".parquet", ".xlsx")
 SEALED = ("manifest.json", "manifest.sig", "identity.age")
@@ -45,8 +47,16 @@ class Parcel:
 
 
 def log(settings: Settings) -> EventLog:
-    """The event log of this TTP."""
-    return EventLog(settings.state / "events.jsonl")
+    """The audit log of this TTP."""
+    return EventLog(settings.state / "audit.jsonl", settings.keys / "audit")
+
+
+def why(settings: Settings, register: str) -> str:
+    """What a step about a register is allowed by: its agreement, if there is one that can be read."""
+    try:
+        return agreement_of(settings, register)[0].agreement
+    except KoppelError:
+        return "no agreement"
 
 
 def agreement_of(settings: Settings, register: str) -> tuple[Agreement, Path]:
@@ -58,19 +68,36 @@ def agreement_of(settings: Settings, register: str) -> tuple[Agreement, Path]:
     raise ConfigError("unknown_agreement", register=register)
 
 
+def valid_agreement(settings: Settings, register: str) -> tuple[Agreement, Path]:
+    """The same, when it and every other agreement in the folder hold today: asked before a row is read.
+
+    ConfigError agreement_expired, contradicting_agreements, bad_agreement or unknown_agreement.
+    """
+    governance.in_force(settings)
+    return agreement_of(settings, register)
+
+
 def gateway(settings: Settings, register: str) -> int:
     """Deliver raw extracts that lie at the gateway, in a process and folder of their own; returns how many.
 
     Only where the agreement says so. The raw file is deleted once its sealed delivery stands in the inbox.
     """
-    agreement, file = agreement_of(settings, register)
+    with log(settings).watching("gateway", who="gateway", why=why(settings, register), register=register):
+        return _gateway(settings, register)
+
+
+def _gateway(settings: Settings, register: str) -> int:
+    agreement, file = valid_agreement(settings, register)
     waiting = raw_files(settings.gateway / register)
     if waiting and not agreement.gateway:
         raise DeliveryError("gateway_refused", register=register, files=len(waiting))
     for raw in waiting:
         sequence, claim = _claimed(raw, settings.inbox / register)
         if not (settings.inbox / register / f"{sequence:04d}").is_dir():
-            deliver(settings, raw, register=register, agreement=file, supplier=agreement.supplier, sequence=sequence)
+            made = deliver(
+                settings, raw, register=register, agreement=file, supplier=agreement.supplier, sequence=sequence
+            )
+            _tell(settings, "gateway_delivered", "gateway", register, {"sequence": sequence, **_counted(made["rows"])})
         raw.unlink()
         claim.unlink()
     return len(waiting)
@@ -106,12 +133,14 @@ def deliver(
     """Run the supplier tool on one extract, in its own process; the sealed delivery appears in the inbox whole."""
     out = settings.inbox / register / f"{sequence:04d}"
     coverage = source.with_suffix(".coverage.json")
-    extra = ("--coverage", coverage) if coverage.is_file() else ()
+    receipt = settings.receipts / register / f"{sequence - 1:04d}"  # what the TTP told about the delivery before
+    extra = [("--coverage", coverage)] if coverage.is_file() else []
+    extra += [("--receipt", receipt)] if receipt.is_dir() else []
     return rooms.pseudonymize(
         "deliver",
         *("--source", source, "--agreement", agreement, "--sequence", sequence, "--out", out),
         *("--keys", settings.keys / "suppliers" / supplier, "--public", settings.keys / "public"),
-        *extra,
+        *(part for option in extra for part in option),
     )
 
 
@@ -121,41 +150,72 @@ def verify(settings: Settings, register: str) -> list[Parcel]:
     A delivery accepted before, unchanged, is skipped: that is a resumed run. DeliveryError replay when a
     sequence number comes back with other content or in another folder, sequence_gap when one is missing.
     """
-    _, agreement = agreement_of(settings, register)
+    with log(settings).watching("verify", who="acceptor", why=why(settings, register), register=register):
+        return _verify(settings, register)
+
+
+def _verify(settings: Settings, register: str) -> list[Parcel]:
+    _, agreement = valid_agreement(settings, register)
     found: list[Parcel] = []
     for folder in sorted((settings.inbox / register).glob("[0-9]*")):
         answer = rooms.pseudonymize(
             "verify",
             *("--delivery", folder, "--agreement", agreement, "--public", settings.keys / "public"),
             *("--ledger", settings.state / "ledger" / f"{register}.json", "--waiting", len(found)),
+            *("--audit", log(settings).path),
         )
         manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
         if int(manifest["sequence"]) != int(folder.name):  # a delivery laid in again under another number
             raise DeliveryError("replay", register=register, sequence=int(manifest["sequence"]))
         if not answer["known"]:
             found.append(Parcel(register, folder, manifest, sha256_file(folder / "manifest.json")))
+            told: dict[str, Fact] = {"sequence": found[-1].sequence, "manifest": found[-1].manifest_hash}
+            _tell(settings, "verified", "acceptor", register, told)
     return found
+
+
+def _tell(settings: Settings, event: str, who: str, register: str, facts: Mapping[str, Fact]) -> None:
+    log(settings).event(event, who=who, why=why(settings, register), register=register, **facts)
+
+
+def _counted(rows: Mapping[str, int]) -> dict[str, Fact]:
+    """Row accounting of a manifest or report, under the names of the log."""
+    return {"rows": int(rows["in"]), **{name: int(rows[name]) for name in ("accepted", "quarantined", "out_of_scope")}}
 
 
 def convert(settings: Settings, parcel: Parcel) -> dict[str, Any]:
     """Identity file to link pseudonyms: a process with the converter's key, no payload, no database."""
-    return rooms.pseudonymize(
-        "convert",
-        *("--delivery", parcel.folder, "--keys", settings.keys / "converter"),
-        *("--out", _part(settings, parcel) / "link.parquet"),
-    )
+    with _watching(settings, "convert", "converter", parcel):
+        done = rooms.pseudonymize(
+            "convert",
+            *("--delivery", parcel.folder, "--keys", settings.keys / "converter"),
+            *("--out", _part(settings, parcel) / "link.parquet"),
+        )
+        facts: dict[str, Fact] = {"converted": int(done["rows"]), "key_check": str(done["key_check"])}
+        facts |= {"sequence": parcel.sequence, "sha256": str(done["sha256"])}
+        _tell(settings, "converted", "converter", parcel.register, facts)
+    return done
+
+
+def _watching(settings: Settings, step: str, who: str, parcel: Parcel) -> AbstractContextManager[None]:
+    about: dict[str, Fact] = {"register": parcel.register, "sequence": parcel.sequence}
+    return log(settings).watching(step, who=who, why=why(settings, parcel.register), **about)
 
 
 def open_payload(settings: Settings, parcel: Parcel) -> dict[str, Any]:
     """Payload file to Parquet: a process with the linker's key, no pseudonymisation key."""
     if not (parcel.folder / "payload.age").is_file():
         return {"rows": 0}  # a crosswalk has no payload
-    return rooms.pseudonymize(
-        "open",
-        *("--delivery", parcel.folder, "--keys", settings.keys / "linker"),
-        *("--agreement", agreement_of(settings, parcel.register)[1]),
-        *("--out", _part(settings, parcel) / "payload.parquet"),
-    )
+    with _watching(settings, "open", "linker", parcel):
+        done = rooms.pseudonymize(
+            "open",
+            *("--delivery", parcel.folder, "--keys", settings.keys / "linker"),
+            *("--agreement", agreement_of(settings, parcel.register)[1]),
+            *("--out", _part(settings, parcel) / "payload.parquet"),
+        )
+        facts: dict[str, Fact] = {"rows": int(done["rows"]), "sha256": str(done["sha256"])}
+        _tell(settings, "opened", "linker", parcel.register, {"sequence": parcel.sequence, **facts})
+    return done
 
 
 def prepare(settings: Settings, parcel: Parcel) -> None:
@@ -166,7 +226,15 @@ def prepare(settings: Settings, parcel: Parcel) -> None:
 
 
 def accept(settings: Settings, parcel: Parcel) -> int:
-    """Put the delivery in the store, whole, and its number in the ledger; returns the rows accepted."""
+    """Put the delivery in the store, whole, audit it, sign its receipt, and note its number in the ledger.
+
+    Returns the rows accepted. The receipt (for the supplier) appears in `receipts/<register>/<number>/`.
+    """
+    with _watching(settings, "accept", "acceptor", parcel):
+        return _accept(settings, parcel)
+
+
+def _accept(settings: Settings, parcel: Parcel) -> int:
     part = _part(settings, parcel)
     shutil.copyfile(parcel.folder / "manifest.json", part / "manifest.json")
     final = settings.store / parcel.register / f"{parcel.sequence:04d}"
@@ -175,16 +243,8 @@ def accept(settings: Settings, parcel: Parcel) -> int:
     rooms.pseudonymize(
         "record",
         *("--delivery", parcel.folder, "--ledger", settings.state / "ledger" / f"{parcel.register}.json"),
-    )
-    log(settings).event(
-        "accepted",
-        register=parcel.register,
-        sequence=parcel.sequence,
-        rows=int(parcel.manifest["rows"]["in"]),
-        accepted=parcel.accepted,
-        quarantined=int(parcel.manifest["rows"]["quarantined"]),
-        out_of_scope=int(parcel.manifest["rows"]["out_of_scope"]),
-        manifest=parcel.manifest_hash,
+        *("--audit", log(settings).path, "--audit-key", settings.keys / "audit"),
+        *("--receipt", settings.receipts / parcel.register / f"{parcel.sequence:04d}"),
     )
     return parcel.accepted
 

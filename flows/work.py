@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from flows import egress, resume, rooms
+from flows import egress, governance, resume, retention, rooms
 from flows.manifest import run_manifest
 from flows.resume import Done, Facts
 from flows.settings import Settings
@@ -18,7 +17,7 @@ from linkage.link import Delivery
 from linkage.link import link as link_deliveries
 from linkage.plan import Plan
 from release import publish
-from schemas.errors import ConfigError, DeliveryError, QualityGate
+from schemas.errors import ConfigError, DeliveryError, Fact, QualityGate
 from schemas.registers import REGISTERS
 from schemas.research import ResearchOutput
 from schemas.research import load as load_output
@@ -41,6 +40,17 @@ def deliveries(settings: Settings) -> list[Delivery]:
 
 def link(settings: Settings) -> Done:
     """Pseudonyms and payloads to linked tables and counts, in `runs/<period>/linked`."""
+    with log(settings).watching("link", who="linker", why=_plan(), period=settings.period):
+        governance.concerned(settings)  # before a row is read
+        return _link(settings)
+
+
+def _plan() -> str:
+    """What a step after intake is done for: the linkage plan, by version."""
+    return f"koppelplan {Plan().version}"
+
+
+def _link(settings: Settings) -> Done:
     inputs = {
         f"{d.register}/{d.sequence}": resume.sha256_file(d.folder / "manifest.json") for d in deliveries(settings)
     }
@@ -69,12 +79,27 @@ def link(settings: Settings) -> Done:
         out=settings.run / "linked",
         work=work,
     )
-    log(settings).event("linked", period=settings.period, fingerprint=done.fingerprint, skipped=done.skipped)
+    told = {"rows": done.facts["rows"], "persons": done.facts["persons"], "events": done.facts["events"]}
+    _tell(settings, "linked", "linker", done, period=settings.period, **told)
     return done
+
+
+def _tell(settings: Settings, event: str, who: str, done: Done, **facts: Fact) -> None:
+    about: dict[str, Fact] = {"fingerprint": done.fingerprint, "skipped": done.skipped}
+    log(settings).event(event, who=who, why=_plan(), **about, **facts)
 
 
 def recipient(settings: Settings) -> Done:
     """Link pseudonyms of persons to the recipient's domain: the converter again, persons only."""
+    with log(settings).watching("recipient", who="converter", why=_plan(), recipient=settings.recipient):
+        governance.require_outputs(settings)
+        done = _recipient(settings)
+        told = {"converted": done.facts["persons"], "key_check": done.facts["key"]}
+        _tell(settings, "recipient_converted", "converter", done, recipient=settings.recipient, **told)
+    return done
+
+
+def _recipient(settings: Settings) -> Done:
     source = settings.run / "linked" / "person_link.parquet"
 
     def work(out: Path) -> Facts:
@@ -108,6 +133,14 @@ def research_output(settings: Settings) -> ResearchOutput:
 
 def release(settings: Settings) -> Done:
     """Everything the readers get, in `releases/<release>`: VNG, researchers, operator, truth (synthetic only)."""
+    with log(settings).watching("release", who="publisher", why=_plan(), release=settings.release):
+        governance.require_outputs(settings)
+        done = _release(settings)
+        _tell(settings, "released", "publisher", done, release=settings.release, files=done.facts["files"])
+    return done
+
+
+def _release(settings: Settings) -> Done:
     run = run_manifest(settings)
     linked, pseudonyms = settings.run / "linked", settings.run / "recipient" / "pseudonyms.parquet"
     output = research_output(settings)
@@ -142,12 +175,16 @@ def release(settings: Settings) -> Done:
         out=settings.out,
         work=work,
     )
-    log(settings).event("released", release=settings.release, fingerprint=done.fingerprint, skipped=done.skipped)
     return done
 
 
 def upkeep(settings: Settings) -> Facts:
-    """Check that finished steps still are what their journals say; delete sealed deliveries past retention."""
+    """Check that finished steps still are what their journals say; then delete what is due (flows/retention.py)."""
+    with log(settings).watching("upkeep", who="operator", why=_plan()):
+        return _upkeep(settings)
+
+
+def _upkeep(settings: Settings) -> Facts:
     checked = 0
     for name, folder in (("link", settings.run / "linked"), ("release", settings.out)):
         record = settings.state / "steps" / f"{name}.json"
@@ -156,14 +193,6 @@ def upkeep(settings: Settings) -> Facts:
             if kept["outputs"] != resume.hashes(folder):
                 raise QualityGate("outputs_changed", step=name)
             checked += 1
-    deleted = sum(_expire(folder, settings.retention_days) for folder in settings.inbox.glob("*/[0-9]*"))
-    log(settings).event("upkeep", files=checked, deleted=deleted)
+    deleted = int(retention.retain(settings, log(settings), governance.today())["deleted"])
+    log(settings).event("upkeep", who="operator", why=_plan(), files=checked, deleted=deleted)
     return {"checked": checked, "deleted": deleted}
-
-
-def _expire(folder: Path, days: int) -> int:
-    """Delete a sealed delivery older than the retention; 1 when deleted. The ledger still knows its number."""
-    if time.time() - folder.stat().st_mtime < days * 86_400:
-        return 0
-    shutil.rmtree(folder)
-    return 1

@@ -12,12 +12,20 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas import ddl
+from schemas.column import Kind
 from schemas.common import FALLBACK_KEYS
 from schemas.errors import DeliveryError
 from schemas.pseudonym import PseudonymType
 from schemas.registers import REGISTERS
 
 # The ladder of a GMSD delivery, least final first.
+# Dates the statements count days with: a year alone would do, and give wrong spells in silence.
+BY_DAY = frozenset(
+    (
+        *("ingangsdatum", "datum_start", "datum_einde", "titel_begin", "titel_eind", "datum_indicatie", "zorg_begin"),
+        *("zorg_eind", "datum_gebeurtenis", "datum", "datum_verzoek"),
+    )
+)
 STATUS = ("voorlopig", "nader_voorlopig", "definitief")
 
 
@@ -85,16 +93,25 @@ class Delivery:
     def require_shape(self) -> None:
         """DeliveryError unreadable_file unless pseudonyms are 32-byte columns: never text, never numbers.
 
-        ConfigError wrong_domain when a label in the file is none of ours.
+        ConfigError wrong_domain when a label in the file is none of ours; DeliveryError too_coarse when a date
+        that the linkage counts days with was delivered as a year.
         """
         try:
             found = pq.read_schema(self.link)
-            self.has_payload and pq.read_schema(self.payload)
+            payload = pq.read_schema(self.payload) if self.has_payload else pa.schema([])
         except (OSError, ValueError):
             raise DeliveryError("unreadable_file", register=self.register) from None
         for field in ddl.identity_schema(fallback=self.has_fallback):
             if field.name not in found.names or _bytes(found.field(field.name).type) != _bytes(field.type):
                 raise DeliveryError("unreadable_file", register=self.register, column=field.name)
+        if coarse := sorted(years(self.register, payload) & BY_DAY):
+            raise DeliveryError("too_coarse", register=self.register, column=coarse[0])
+
+
+def years(register: str, payload: pa.Schema) -> set[str]:
+    """Date columns that an agreement let through as a year only."""
+    dates = {c.name for c in REGISTERS[register].columns if c.kind is Kind.DATE}
+    return {field.name for field in payload if field.name in dates and pa.types.is_integer(field.type)}
 
 
 def _bytes(kind: pa.DataType) -> pa.DataType:

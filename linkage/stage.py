@@ -9,10 +9,11 @@ import datetime as dt
 from collections.abc import Sequence
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from linkage import queries
 from linkage.database import Connection, quoted
-from linkage.delivery import STATUS, Delivery, payload_columns
+from linkage.delivery import STATUS, Delivery, payload_columns, years
 from linkage.plan import Plan, half_first, half_name, half_of
 from schemas import codes, ddl, gemeente
 from schemas.pseudonym import Domain
@@ -53,14 +54,19 @@ def fallback(con: Connection, deliveries: Sequence[Delivery], domain: Domain | N
 
 
 def _payload(delivery: Delivery, schema: pa.Schema) -> str:
-    held = payload_columns(delivery)
-    cells = [
-        f"{f.name}::{ddl.sql_type(f.type)} as {f.name}" if f.name in held else _empty(f.name, f.type) for f in schema
-    ]
+    held, coarse = payload_columns(delivery), years(delivery.register, pq.read_schema(delivery.payload))
+    cells = [_cell(f, f.name in coarse) if f.name in held else _empty(f.name, f.type) for f in schema]
     return (
         f"select {delivery.sequence:d} as sequence, {', '.join(cells)}\n"
         f"from read_parquet({quoted(delivery.payload)})\n{_REAL}"
     )
+
+
+def _cell(field: pa.Field, is_year: bool) -> str:
+    """A column as declared; a date that came as a year is its first of January (only where no days are counted)."""
+    if is_year:
+        return f"make_date({field.name}, 1, 1) as {field.name}"
+    return f"{field.name}::{ddl.sql_type(field.type)} as {field.name}"
 
 
 def _link(con: Connection, delivery: Delivery, domain: Domain | None, columns: Sequence[str]) -> str:

@@ -6,13 +6,16 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-from pseudonymize import canary, seal, signing
+from pseudonymize import audit, canary, seal, signing
 from pseudonymize import manifest as manifests
+from pseudonymize import receipt as receipts
 from pseudonymize.ledger import Ledger
 from pseudonymize.manifest import Manifest
 from pseudonymize.parties import PublicKeys
+from pseudonymize.population import require_at_most
+from pseudonymize.receipt import Receipt
 from schemas.agreement import Agreement
-from schemas.errors import DeliveryError
+from schemas.errors import DeliveryError, QualityGate
 
 MANIFEST, SIGNATURE = "manifest.json", "manifest.sig"
 FILES = frozenset({MANIFEST, SIGNATURE, "identity.age", "payload.age"})
@@ -38,7 +41,8 @@ def verify(
     """Check everything that can be checked without a private key; changes nothing.
 
     Order: signature, manifest, agreement, sequence, files, hashes. Raises DeliveryError bad_signature,
-    bad_manifest, agreement_mismatch, synthetic_refused, real_refused, canaries_missing, replay, sequence_gap,
+    bad_manifest, agreement_mismatch, synthetic_refused, real_refused, too_many_persons, canaries_missing, replay,
+    sequence_gap,
     stray_file or bad_hash; KeyUnavailable key_missing for an unknown supplier; ConfigError agreement_expired is
     the caller's to ask for. `waiting`: deliveries verified before this one and not yet recorded.
     """
@@ -68,6 +72,27 @@ def require_hash(path: Path, expected: str | None) -> None:
         raise DeliveryError("bad_hash", file=path.name if path.name in FILES else "other")
 
 
+def require_seen(found: Manifest, log: Path) -> None:
+    """QualityGate audit_broken unless our log still has the head that this supplier says it was shown."""
+    if found.seen is not None and audit.line_hash(log, found.seen.n) != found.seen.hash:
+        raise QualityGate("audit_broken", register=found.register_name, expected=found.seen.n)
+
+
+def receive(found: Manifest, sha256: str, ledger: Ledger, *, audit_log: Path, key: Path, receipt: Path) -> Receipt:
+    """Audit the acceptance and sign its receipt; the ledger is written after this, so a crash repeats it.
+
+    DeliveryError replay or sequence_gap when the ledger would refuse it; nothing is signed then.
+    """
+    if not ledger.knows(found.register_name, found.supplier, found.sequence, sha256):
+        ledger.require_next(found.register_name, found.supplier, found.sequence, sha256)
+    signer, rows = audit.load_key(key), found.rows
+    event: audit.Event = {"event": "accepted", "who": "acceptor", "why": found.agreement.id, "manifest": sha256}
+    event |= {"register": found.register_name, "sequence": found.sequence, "rows": rows.in_, "accepted": rows.accepted}
+    event |= {"quarantined": rows.quarantined, "out_of_scope": rows.out_of_scope, "agreement": found.agreement.sha256}
+    head = audit.append(audit_log, signer, [event])
+    return receipts.write(receipt, found, sha256, head, signer)
+
+
 def _read(path: Path, most: int) -> bytes:
     if path.is_symlink() or not path.is_file():
         raise DeliveryError("bad_manifest", faults=1)
@@ -91,6 +116,7 @@ def _require_agreed(found: Manifest, agreement: Agreement, public: PublicKeys) -
             raise DeliveryError("key_check" if field == "key_check" else "agreement_mismatch", field=field)
     if set(found.identifier_types) - set(agreement.identifier_types):
         raise DeliveryError("real_refused" if agreement.synthetic else "synthetic_refused", register=agreement.source)
+    require_at_most(agreement.source, found.identifiers.distinct, agreement.max_persons)
     if not (agreement.period.from_ <= found.period.from_ <= found.period.until <= agreement.period.until):
         raise DeliveryError("agreement_mismatch", field="period")
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyrage
 
+from pseudonymize.domain import storage
 from pseudonymize.secret import Secret
 from schemas.errors import DeliveryError
 
@@ -110,6 +111,11 @@ class Watch:
         self._order = [bytes.fromhex(text) for text in manifest.canaries.row_ids]
         self._wanted = pa.array(self._order, pa.binary(16))
         self._found: dict[bytes, dict[str, dict[str, str]]] = {}
+
+    def others(self, batch: pa.RecordBatch) -> dict[str, pa.Array]:
+        """The pseudonyms of a batch without those of the canaries, by column, as plain bytes."""
+        real = pc.invert(pc.is_in(batch["row_id"], value_set=self._wanted))
+        return {name: storage(batch[name].filter(real)) for name in batch.schema.names if name != "row_id"}
 
     def see(self, pre: pa.RecordBatch, link: pa.Table) -> None:
         """One batch before and after conversion, row for row."""

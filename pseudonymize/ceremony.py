@@ -19,7 +19,7 @@ from schemas.errors import ConfigError
 def create_demo_keys(
     home: Path, suppliers: list[str], recipients: list[str], project: str, epoch: str, *, pre_epoch: str = ""
 ) -> PublicKeys:
-    """Write suppliers/NAME/, converter/, linker/, gate/, kek/ and public/ under `home`; returns what is public.
+    """Write suppliers/NAME/, converter/, linker/, gate/, audit/, kek/ and public/ under `home`; returns what is public.
 
     `epoch` is that of the TTP's keys, `pre_epoch` that of the sources' (the same when left out). ConfigError
     output_exists when `home` is not empty, bad_label for a wrong name.
@@ -42,6 +42,7 @@ def create_demo_keys(
         suppliers=signers,
         checks={"pre": k_s.tag, **_converter(home / CONVERTER, project, epoch, recipients)},
         certifiers={CONVERTER: public_signer(home / CONVERTER)},
+        audit=_audit(home / "audit", project, epoch),
     )
     public.save(home / "public")
     _gate(home, project, epoch)
@@ -71,6 +72,13 @@ def _supplier(folder: Path, name: str, k_s: Key) -> str:
     keys.make(folder / "record.key", "record", k_s.project, k_s.epoch, name)
     keys.make(folder / "sign.key", "sign", k_s.project, k_s.epoch, name)
     return public_signer(folder)
+
+
+def _audit(folder: Path, project: str, epoch: str) -> str:
+    """The TTP's key that signs audit log, receipts and certificates; returns its public half."""
+    store.create(folder, kek="../kek/audit")
+    keys.make(folder / "audit.key", "audit", project, epoch, "ttp")
+    return signing.public_half(keys.load(folder / "audit.key", "audit").secret)
 
 
 def _gate(home: Path, project: str, epoch: str) -> None:

@@ -48,6 +48,7 @@ def _deliver(given: argparse.Namespace) -> Answer:
         given.coverage,
         given.period_from,
         given.period_until,
+        given.receipt,
     ).as_dict()
 
 
@@ -59,8 +60,10 @@ def _verify(given: argparse.Namespace) -> Answer:
 
     agreement = agreements.load(given.agreement)
     agreement.require_valid(dt.datetime.now(dt.UTC).date())
-    ledger = Ledger(given.ledger) if given.ledger else None
-    found = accept.verify(given.delivery, agreement, PublicKeys.load(given.public), ledger, waiting=given.waiting)
+    ledger, public = Ledger(given.ledger) if given.ledger else None, PublicKeys.load(given.public)
+    found = accept.verify(given.delivery, agreement, public, ledger, waiting=given.waiting)
+    if given.audit:
+        accept.require_seen(found.manifest, given.audit)
     return {
         "known": found.known,
         "manifest_sha256": found.sha256,
@@ -78,8 +81,24 @@ def _record(given: argparse.Namespace) -> Answer:
 
     manifest, ledger = accept.read_verified(given.delivery), Ledger(given.ledger)
     digest = file_hash(given.delivery / accept.MANIFEST)
+    if given.audit:
+        accept.receive(manifest, digest, ledger, audit_log=given.audit, key=given.audit_key, receipt=given.receipt)
     ledger.record(manifest.register_name, manifest.supplier, manifest.sequence, digest)
     return {"register": manifest.register_name, "sequence": manifest.sequence, "manifest_sha256": digest}
+
+
+def _certify(given: argparse.Namespace) -> Answer:
+    from pseudonymize import audit, certificate  # noqa: PLC0415
+
+    made, digest = certificate.certify(given.source, given.out, audit.load_key(given.audit_key), given.audit)
+    return {"certificate": made.number, "items": len(made.items), "sha256": digest}
+
+
+def _audit_serve(given: argparse.Namespace) -> Answer:
+    """Sign events as they come, one JSON object a line: {log, key, event}; one line of answer each."""
+    from pseudonymize import signer  # noqa: PLC0415
+
+    return {"served": signer.serve(sys.stdin, sys.stdout)}
 
 
 def _convert(given: argparse.Namespace) -> Answer:
@@ -87,8 +106,9 @@ def _convert(given: argparse.Namespace) -> Answer:
     from pseudonymize.parties import ConverterKeys  # noqa: PLC0415
     from pseudonymize.seal import file_hash  # noqa: PLC0415
 
-    rows = convert(given.delivery, ConverterKeys(given.keys, given.epoch), given.out)
-    return {"rows": rows.rows, "row_set": rows.text, "sha256": file_hash(given.out)}
+    keys = ConverterKeys(given.keys, given.epoch)
+    rows = convert(given.delivery, keys, given.out)
+    return {"rows": rows.rows, "row_set": rows.text, "sha256": file_hash(given.out), "key_check": keys.link().tag}
 
 
 def _open(given: argparse.Namespace) -> Answer:
@@ -97,7 +117,8 @@ def _open(given: argparse.Namespace) -> Answer:
     from pseudonymize.seal import file_hash  # noqa: PLC0415
     from schemas import agreement as agreements  # noqa: PLC0415
 
-    agreement = agreements.load(given.agreement) if given.agreement else None
+    agreement = agreements.load(given.agreement)
+    agreement.require_valid(dt.datetime.now(dt.UTC).date())
     rows = open_payload(given.delivery, LinkerKeys(given.keys), given.out, agreement)
     return {"rows": rows.rows, "row_set": rows.text, "sha256": file_hash(given.out)}
 
@@ -147,12 +168,14 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]]
     "check": (_check, ("source", "register?", "agreement?", "synthetic!", "quarantine?")),
     "deliver": (
         _deliver,
-        ("source", "agreement", "keys", "public", "out", "sequence", "from?", "until?", "coverage?"),
+        ("source", "agreement", "keys", "public", "out", "sequence", "from?", "until?", "coverage?", "receipt?"),
     ),
-    "verify": (_verify, ("delivery", "agreement", "public", "ledger?", "waiting?")),
-    "record": (_record, ("delivery", "ledger")),
+    "verify": (_verify, ("delivery", "agreement", "public", "ledger?", "waiting?", "audit?")),
+    "record": (_record, ("delivery", "ledger", "audit?", "audit-key?", "receipt?")),
+    "certify": (_certify, ("source", "out", "audit", "audit-key")),
+    "audit-serve": (_audit_serve, ()),
     "convert": (_convert, ("delivery", "keys", "out", "epoch?")),
-    "open": (_open, ("delivery", "keys", "out", "agreement?")),
+    "open": (_open, ("delivery", "keys", "out", "agreement")),
     "recipient": (_recipient, ("source", "recipient", "keys", "out", "epoch?")),
     "scan": (_scan, ("folder?", "leaving?", "store?", "keys?", "recipients?", "list?", "report!")),
     "sign": (_sign, ("folder", "keys")),

@@ -10,6 +10,7 @@ from typing import Any
 from pseudonymize import canary, needles, signing
 from pseudonymize import deliver as tool
 from pseudonymize import keys as key_files
+from pseudonymize import receipt as receipts
 from pseudonymize.ceremony import create_demo_keys
 from pseudonymize.parties import ConverterKeys, PublicKeys, SupplierKeys
 from pseudonymize.report import DeliveryReport
@@ -40,19 +41,25 @@ def deliver(  # noqa: PLR0917 - the order of `koppel deliver`
     coverage: Path | None = None,
     period_from: dt.date | None = None,
     period_until: dt.date | None = None,
+    receipt: Path | None = None,
 ) -> DeliveryReport:
-    """Make a delivery in folder `out`; the period is the agreement's unless named. Errors as deliver.deliver."""
+    """Make a delivery in folder `out`; the period is the agreement's unless named. Errors as deliver.deliver.
+
+    `receipt`: folder of the TTP's receipt of your last delivery; its audit head is countersigned in this manifest.
+    """
     agreed = agreements.load(agreement)
+    public_keys = PublicKeys.load(public)
     return tool.deliver(
         source,
         agreed.declared,
         agreed,
         SupplierKeys.load(keys, agreed.epoch),
-        PublicKeys.load(public),
+        public_keys,
         out,
         sequence=sequence,
         period=(period_from or agreed.period.from_, period_until or agreed.period.until),
         coverage=_coverage(coverage),
+        seen=None if receipt is None else receipts.read(receipt, public_keys).receipt.audit.head,
     )
 
 

@@ -1,6 +1,6 @@
 """Domain conversion: the only functions that see two domains. No payload, no database, no identifier.
 
-pre -> link under K_T, for as many rows as the signed manifest declares (the quota) and not one more;
+pre -> link under K_T, for as many rows and persons as the signed manifest declares (the quota) and not one more;
 link -> recipient under that recipient's K_R. HMAC goes forward only.
 """
 
@@ -21,6 +21,7 @@ from pseudonymize.identify import COLUMNS
 from pseudonymize.keys import Key
 from pseudonymize.manifest import Manifest
 from pseudonymize.parties import ConverterKeys
+from pseudonymize.population import Converted
 from pseudonymize.split import RowSet, identity_schema
 from schemas.common import FALLBACK_KEYS, FALLBACK_TYPE
 from schemas.errors import ConfigError, DeliveryError
@@ -52,16 +53,20 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
     stage = prf.link(key.secret, key.project, key.epoch)
     columns = identity_columns(manifest)
     schema = identity_schema(Domain(prf.SCHEME, key.project, "link", key.epoch), columns)
-    rows, watch = RowSet(), canary.Watch(manifest)
+    rows, watch, persons = RowSet(), canary.Watch(manifest), Converted()
     with parquet.writing(out) as writer, seal.opened(source, keys.identity()) as reader:
         _require_identity(reader.schema, manifest, key)
         writer.start(schema, schema.names)
         for before, made in ahead(_converted(reader, stage, schema, rows, manifest)):
+            for name, values in watch.others(before).items():
+                if name in COLUMNS:
+                    persons.add(name, values)
             watch.see(before, made)
             writer.write(made)
             if progress is not None:
                 progress("omzetten", rows.rows, manifest.delivered)
         require_all(rows, manifest)
+        persons.require_declared(manifest.identifiers.distinct)
         watch.save(out.parent, _labels(manifest, key), keys.identity())
     return rows
 

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from pseudonymize import canary, prf, seal, signing
 from pseudonymize import manifest as manifests
+from pseudonymize.audit import Head
 from pseudonymize.columns import Canonical
 from pseudonymize.identify import Rules
 from pseudonymize.intake import Batch, Progress, accepted
@@ -62,12 +63,14 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
     sequence: int,
     period: tuple[dt.date, dt.date],
     coverage: dict[str, Any] | None = None,
+    seen: Head | None = None,
     progress: Progress | None = None,
     limit: int = LIMIT,
     temporary: Path | None = None,
 ) -> DeliveryReport:
     """Make the delivery folder `out`: manifest.json, manifest.sig, identity.age, payload.age. All or nothing.
 
+    `seen` is the head of the TTP's audit log in your last receipt: the manifest countersigns it.
     The list of rows to look at becomes `quarantaine-<out>.csv` beside it. Raises ConfigError
     (agreement_mismatch, agreement_expired, wrong_domain, output_exists), KeyUnavailable key_check and what
     `check` raises.
@@ -92,16 +95,12 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
             if payload_columns(register, agreement):
                 files["payload"] = (public.linker, payload)
             hashes = _sealed(part, files, report.accepted + int(planted["rows"]), progress)
-        described = _describe(
-            agreement,
-            keys,
-            report,
-            period=period,
-            hashes=hashes,
-            total=rows.text,
-            coverage=coverage,
-            planted=planted,
-        )
+        also = {
+            "coverage": coverage,
+            "canaries": planted,
+            "seen": None if seen is None else {"n": seen.n, "hash": seen.hash},
+        }
+        described = _describe(agreement, keys, report, period=period, hashes=hashes, total=rows.text, also=also)
         report.manifest_sha256 = _sign(part, described, keys)
     report.delivery = out
     return report
@@ -200,8 +199,7 @@ def _describe(
     period: tuple[dt.date, dt.date],
     hashes: dict[str, str],
     total: str,
-    coverage: dict[str, Any] | None,
-    planted: dict[str, Any],
+    also: dict[str, Any],
 ) -> Manifest:
     counts = report.as_dict()
     content = {
@@ -217,10 +215,9 @@ def _describe(
         "identifier_types": agreement.identifier_types,
         **{name: counts[name] for name in ("rows", "reasons", "out_of_scope", "identifiers")},
         "row_set": total,
-        "canaries": planted,
         "hashes": hashes,
         "key_check": keys.pre.tag,
-        "coverage": coverage,
+        **also,
     }
     return manifests.build(content)
 

@@ -27,12 +27,15 @@ class Rules:
     synthetic: bool
     types: frozenset[str]
     dropped: frozenset[str] = frozenset()
+    most: int | None = None  # persons one delivery may hold
 
     @classmethod
     def of(cls, agreement: Agreement) -> Self:
         """The rules an agreement sets."""
         dropped = {name for name, action in agreement.columns.items() if action == "drop"}
-        return cls(agreement.synthetic, frozenset(agreement.identifier_types), frozenset(dropped))
+        return cls(
+            agreement.synthetic, frozenset(agreement.identifier_types), frozenset(dropped), agreement.max_persons
+        )
 
     @classmethod
     def bare(cls, synthetic: bool) -> Self:

@@ -16,6 +16,7 @@ from pseudonymize import fallback
 from pseudonymize.ahead import ahead
 from pseudonymize.columns import Canonical
 from pseudonymize.identify import COLUMNS, Rules, emptied, identifiers
+from pseudonymize.population import Population
 from pseudonymize.quarantine import EMPTIED, SET_ASIDE, Quarantine
 from pseudonymize.report import NUMBER_IN_TEXT, DeliveryReport
 from pseudonymize.unique import DUPLICATE, Seen, keys_of
@@ -49,9 +50,10 @@ def accepted(
 ) -> Iterator[Batch]:
     """Yield the accepted rows of an extract; counts land in `report`, rows to look at in `quarantine`.
 
-    Raises what schemas.reading.batches raises, and QualityGate row_count_mismatch when a row got lost.
+    Raises what schemas.reading.batches raises, DeliveryError too_many_persons or dense_numbers for a probe, and
+    QualityGate row_count_mismatch when a row got lost.
     """
-    seen = Seen()
+    seen, population = Seen(), Population(register.name, rules.most)
     for verdict in ahead(validate(register, text) for text in reading.batches(register, source)):
         _count(report, verdict)
         quarantine.add(verdict.quarantined["row_number"], verdict.quarantined["reason"], SET_ASIDE)
@@ -59,12 +61,15 @@ def accepted(
         table, numbers = _aside_numbers(register, table, numbers, report, quarantine)
         found = identifiers(rules, table)
         _count_identifiers(report, found, numbers, quarantine)
+        population.add(found)
         if rules.columns != COLUMNS:
             found |= _fallback(table, report, numbers, quarantine)
         report.accepted += table.num_rows
         if progress is not None:
             progress("lezen", report.rows_in, None)
         yield Batch(table, found)
+    report.distinct = population.distinct
+    population.require_sparse()
     report.require_balance()
 
 

@@ -25,7 +25,7 @@ from schemas.errors import ConfigError, KeyUnavailable
 
 FORMAT = "koppelpunt/key/2"
 KEY_BYTES = 32
-Kind = Literal["pre", "record", "sign", "link", "recipient", "age", "contribution", "bridge"]
+Kind = Literal["pre", "record", "sign", "link", "recipient", "age", "contribution", "bridge", "audit"]
 KINDS: tuple[str, ...] = get_args(Kind)
 IDENTITIES = frozenset({"age", "bridge"})  # age identities: text of their own length
 _FIELDS = frozenset(

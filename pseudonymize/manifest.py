@@ -72,9 +72,10 @@ class Aside(_Strict):
 
 
 class Identifiers(_Strict):
-    """Usable and absent identifiers per column, emptied ones per reason, and rows left without any."""
+    """Usable identifiers and distinct ones per column, emptied ones per reason, and rows left without any."""
 
     usable: dict[Literal["bsn", "skn", "vip", "fallback"], Count]
+    distinct: dict[Literal["bsn", "skn", "vip"], Count]
     emptied: dict[Code, Count]
     rows_without: Count
 
@@ -98,6 +99,13 @@ class Canaries(_Strict):
         if len(set(self.row_ids)) != self.rows or len(self.row_ids) != self.rows:
             raise ValueError("canary rows do not add up")
         return self
+
+
+class SeenHead(_Strict):
+    """The head of the TTP's audit log that the supplier's last receipt carried: signing this countersigns it."""
+
+    n: Annotated[int, Field(ge=1)]
+    hash: Sha256
 
 
 class Coverage(_Strict):
@@ -129,6 +137,7 @@ class Manifest(_Strict):
     hashes: Hashes
     key_check: Tag
     coverage: dict[HalfYear, Coverage] | None = None
+    seen: SeenHead | None = None
 
     @property
     def delivered(self) -> int:
@@ -137,6 +146,11 @@ class Manifest(_Strict):
 
     @model_validator(mode="after")
     def _reasons_add_up(self) -> Self:
+        usable, distinct = self.identifiers.usable, self.identifiers.distinct
+        if not len(usable.keys() - {"fallback"}) == len(distinct) == 3 or any(
+            distinct[n] > usable[n] for n in distinct
+        ):
+            raise ValueError("identifiers do not add up")
         aside = sum(row.n for row in self.out_of_scope)
         if sum(self.reasons.values()) != self.rows.quarantined or aside != self.rows.out_of_scope:
             raise ValueError("counts do not add up")

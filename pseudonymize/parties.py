@@ -17,7 +17,7 @@ from schemas.errors import ConfigError, KeyUnavailable
 
 PUBLIC_FORMAT = "koppelpunt/public/1"
 _PUBLIC_FIELDS = frozenset({"format", "project", "epoch", "converter", "linker", "suppliers", "checks"})
-_LATER_FIELDS = frozenset({"certifiers"})
+_LATER_FIELDS = frozenset({"certifiers", "audit"})
 CONVERTER = "converter"
 ANY = "any"  # project and epoch of what serves them all
 
@@ -101,6 +101,7 @@ class PublicKeys:
     suppliers: dict[str, str]
     checks: dict[str, str]
     certifiers: dict[str, str] = field(default_factory=dict)
+    audit: str = ""  # public half of the key that signs audit log, receipts and certificates
 
     @classmethod
     def load(cls, folder: Path) -> PublicKeys:

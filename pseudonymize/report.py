@@ -49,6 +49,7 @@ class DeliveryReport:
     reasons: Counter[str] = field(default_factory=Counter)
     emptied: Counter[str] = field(default_factory=Counter)
     usable: Counter[str] = field(default_factory=Counter)
+    distinct: dict[str, int] = field(default_factory=dict)
     rows_without: int = 0
     aside: Counter[tuple[str, int, str]] = field(default_factory=Counter)
     quarantine_file: Path | None = None
@@ -104,6 +105,7 @@ class DeliveryReport:
             "reasons": dict(sorted(self.reasons.items())),
             "identifiers": {
                 "usable": dict(sorted(self.usable.items())),
+                "distinct": dict(sorted(self.distinct.items())),
                 "emptied": dict(sorted(self.emptied.items())),
                 "rows_without": self.rows_without,
             },

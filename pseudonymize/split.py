@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pseudonymize import prf
+from pseudonymize import coarsen, prf
 from pseudonymize.columns import Canonical, fixed_bytes, fixed_size, pseudonyms
 from pseudonymize.domain import Domain
 from pseudonymize.identify import COLUMNS, Rules
@@ -38,20 +38,18 @@ def payload_columns(register: Register, agreement: Agreement) -> tuple[Column, .
     return tuple(column for column in register.payload_columns if agreement.action(column.name) != "drop")
 
 
-def payload_field(column: Column, register: str, project: str, epoch: str) -> pa.Field:
-    """A payload column as it arrives: record keys as labelled 16-byte HMACs, the rest typed as declared."""
+def payload_field(column: Column, register: str, agreement: Agreement) -> pa.Field:
+    """A payload column as it arrives: record keys as labelled 16-byte HMACs, the rest as declared or coarser."""
     if column.role is Role.RECORD_KEY:
         stage = f"record:{register}.{column.name}"  # indicatie_id of two registers are two name spaces
-        return Domain(prf.SCHEME, project, stage, epoch).field(column.name, prf.RECORD_KEY)
-    return pa.field(column.name, column.kind.arrow)
+        return Domain(prf.SCHEME, agreement.project, stage, agreement.epoch).field(column.name, prf.RECORD_KEY)
+    return pa.field(column.name, coarsen.type_of(column, agreement))
 
 
 def payload_schema(register: Register, agreement: Agreement) -> pa.Schema:
     """The exact schema of a payload under an agreement."""
     columns = payload_columns(register, agreement)
-    return pa.schema(
-        [row_id_field(), *(payload_field(c, register.name, agreement.project, agreement.epoch) for c in columns)]
-    )
+    return pa.schema([row_id_field(), *(payload_field(c, register.name, agreement) for c in columns)])
 
 
 class RowSet:
@@ -87,6 +85,7 @@ class Splitter:
     def __init__(self, register: Register, agreement: Agreement, keys: SupplierKeys) -> None:
         project, epoch = agreement.project, agreement.epoch
         rules = Rules.of(agreement)
+        self._agreement = agreement
         self._columns = payload_columns(register, agreement)
         self._pre = {c: prf.pre(keys.pre.secret, project, epoch, rules.type_of(c)) for c in rules.columns}
         self._record = {
@@ -110,6 +109,6 @@ class Splitter:
     def _payload(self, table: pa.Table, column: Column) -> pa.Array | pa.ChunkedArray:
         values = table[column.name]
         if column.role is not Role.RECORD_KEY:
-            return values
+            return coarsen.coarsened(column.name, self._agreement, values)
         trimmed = pc.utf8_trim(values, characters=" \t")
         return pseudonyms(self._record[column.name], trimmed, prf.RECORD_KEY)

@@ -83,6 +83,9 @@ class Internal(KoppelError):
 
 
 ADVICE: dict[str, str] = {
+    "audit_broken": "the audit log was changed, cut off or written anew; nothing was added. Keep it; see docs/audit.md",
+    "bad_certificate": "the certificate of deletion was changed, or was not signed by the TTP",
+    "bad_receipt": "the receipt was not signed by the TTP, or its countersignature is not the supplier's",
     "bad_schema": "the file has other columns than its declaration; make the delivery again with the supplier tool",
     "stray_file": "a delivery folder holds a file that does not belong there; find out where it came from",
     "damaged_ledger": "the ledger of deliveries cannot be read; restore it from the backup, never start an empty one",
@@ -104,11 +107,16 @@ ADVICE: dict[str, str] = {
     "file_too_large": "the file passes the limits for this format; deliver it as CSV or Parquet",
     "unknown_register": "choose one of the registers listed by `koppel codebook --list`",
     "unknown_agreement": "no agreement of that name; agreements are YAML files in the agreements folder",
+    "contradicting_agreements": "two agreements contradict each other on the field named here; have one changed",
+    "output_not_agreed": "an agreement does not allow this output, recipient or protection; nothing was published",
+    "not_coarsened": "a column or value is finer than agreed; nothing was accepted or released",
+    "too_coarse": "a date this linkage counts days with comes as a year only; change the agreement or the plan",
+    "too_many_persons": "more different persons than the agreement allows in one delivery; refused and audited",
+    "dense_numbers": "the numbers fill whole stretches of the number space, as a probe would; refused and audited",
     "bad_agreement": "the agreement file does not follow the schema; see docs/supplier.md",
     "unknown_output": "no agreement about this recipient; it is outputs/<recipient>.yaml in the agreements folder",
     "bad_output": "the output agreement does not follow the schema: list every column; see docs/researcher.md",
     "k_anonymity": "fewer persons are alike than agreed; coarsen a column of this set, or drop it",
-    "not_coarsened": "a value is finer than agreed; nothing was released",
     "agreement_expired": "the agreement is not valid on this day; no row was read",
     "agreement_mismatch": "the delivery names another agreement text than the one on file",
     "synthetic_refused": "synthetic numbers are accepted only under an agreement marked synthetic",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import stat
 import traceback
 from pathlib import Path
 
@@ -12,7 +11,6 @@ import pyarrow as pa
 import pytest
 
 from flows import resume, settings
-from flows.logs import EventLog
 from flows.report import Mode, Reporter
 from flows.resume import Facts
 from flows.safe import guarded
@@ -67,32 +65,6 @@ def test_our_own_errors_pass_with_their_exit_code() -> None:
     with pytest.raises(DeliveryError) as caught:
         step()
     assert caught.value.facts == {"register": "injus", "sequence": 3}
-
-
-# The event log -------------------------------------------------------------------------------------------------
-
-
-def test_events_are_json_lines_in_a_private_file(tmp_path: Path) -> None:
-    log = EventLog(tmp_path / "state" / "events.jsonl")
-    log.event("staged", register="injus", rows=3)
-    log.event("staged", register="gmsd", rows=4)
-    lines = [json.loads(line) for line in log.path.read_text(encoding="utf-8").splitlines()]
-    assert [(line["event"], line["register"], line["rows"]) for line in lines] == [
-        ("staged", "injus", 3),
-        ("staged", "gmsd", 4),
-    ]
-    assert stat.S_IMODE(log.path.stat().st_mode) == 0o600
-
-
-def test_a_field_outside_the_allow_list_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="allow-list"):
-        EventLog(tmp_path / "e").event("staged", bsn=1)
-
-
-@pytest.mark.parametrize("value", [BSN, "een vrije tekst, met \u20ac", f"x {BSN}"])
-def test_data_in_an_allowed_field_is_refused_too(tmp_path: Path, value: str) -> None:
-    with pytest.raises(UnsafeFact):
-        EventLog(tmp_path / "e").event("staged", register=value)
 
 
 # Progress ------------------------------------------------------------------------------------------------------

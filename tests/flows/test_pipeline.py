@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import datetime as dt
+import hashlib
 import json
 import shutil
 import sqlite3
@@ -11,7 +13,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from flows import pipeline, resume, steps, work
+from flows import governance, pipeline, resume, steps, work
 from flows.settings import load
 from schemas.errors import DeliveryError, KoppelError, QualityGate
 from schemas.linked import LINKED_TABLES
@@ -177,9 +179,10 @@ def test_upkeep_notices_a_changed_output_and_deletes_what_is_due(
     site = finished.copy(tmp_path / "demo")
     settings = load(site.config)
     assert work.upkeep(settings) == {"checked": 2, "deleted": 0}
-    later = work.time.time() + 91 * 86_400
-    monkeypatch.setattr(work.time, "time", lambda: later)
-    assert work.upkeep(settings)["deleted"] >= len(REGISTERS)
+    later = governance.today() + dt.timedelta(days=91)
+    monkeypatch.setattr(governance, "today", lambda: later)
+    assert int(work.upkeep(settings)["deleted"]) >= len(REGISTERS)
+    assert not list(settings.inbox.glob("*/[0-9]*"))
     (settings.out / "vng" / "doelgroep.html").write_text("x", encoding="utf-8")
     with pytest.raises(QualityGate, match="outputs_changed"):
         work.upkeep(settings)
@@ -188,6 +191,10 @@ def test_upkeep_notices_a_changed_output_and_deletes_what_is_due(
 def test_the_manifest_of_a_run_has_no_clock_and_names_its_inputs(finished: Site) -> None:
     run = json.loads((load(finished.config).out / "run.json").read_text(encoding="utf-8"))
     assert {item["register"] for item in run["inputs"]} == set(REGISTERS)
+    for item in run["inputs"]:  # the hash of the agreement stands in both manifests
+        text = (load(finished.config).agreements / f"{item['register']}.yaml").read_bytes()
+        told = {"id": item["agreement"]["id"], "sha256": hashlib.sha256(text).hexdigest()}
+        assert item["agreement"] == run["agreements"][item["register"]] == told
     assert run["synthetic"] is True
     assert len(run["run_id"]) == 12
 

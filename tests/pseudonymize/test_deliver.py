@@ -238,7 +238,7 @@ def test_an_identifier_the_agreement_does_not_name_is_not_used(world) -> None:
     source = world.extract("a.csv", INJUS_HEAD, rows)
     object.__setattr__(agreement, "identifier_types", ("NL:BSN-SYN", "NL:SKN"))
     report = check(source, agreement.declared, agreement)
-    assert Rules.of(agreement) == Rules(True, no_vip.types, Rules.of(agreement).dropped)
+    assert Rules.of(agreement) == Rules(True, no_vip.types, Rules.of(agreement).dropped, agreement.max_persons)
     assert report.emptied == {"VIP_NIET_OVEREENGEKOMEN": 1}
     assert dict(report.usable) == {"bsn": 0, "skn": 1, "vip": 0}
     object.__setattr__(agreement, "columns", {**agreement.columns, "skn": "drop"})

@@ -30,6 +30,8 @@ def test_each_party_has_its_own_folder_and_no_other_key(world) -> None:
     assert {Path(name).name for name in suppliers} == {"pre.key", "record.key", "sign.key", "store.json"}
     keks = {name for name in names if name.startswith("kek/")}
     assert names - suppliers - keks == {
+        "audit/audit.key",
+        "audit/store.json",
         "converter/age.key",
         "converter/link.key",
         "converter/recipient-gemeente.key",
@@ -43,7 +45,7 @@ def test_each_party_has_its_own_folder_and_no_other_key(world) -> None:
         "gate/sign.key",
         "gate/store.json",
     }
-    parties = {"converter", "gate", "linker", *(Path(name).parts[1] for name in suppliers)}
+    parties = {"audit", "converter", "gate", "linker", *(Path(name).parts[1] for name in suppliers)}
     assert {Path(name).parts[1] for name in keks} == parties  # a key-encryption key of its own, elsewhere
     assert len({path.read_bytes() for name, path in files(world).items() if name in keks}) == len(parties)
 

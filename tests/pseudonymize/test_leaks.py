@@ -117,7 +117,8 @@ def payload(world: World) -> bytes:
     """What the linker gets to see, as text: every value of every column."""
     out = world.home / "payload.parquet"
     inbox = world.home / "inbox" / "0001"
-    code, _ = cli.run(["open", "--delivery", str(inbox), "--keys", str(world.keys / "linker"), "--out", str(out)])
+    keys, agreement = str(world.keys / "linker"), str(AGREEMENTS / "injus.yaml")
+    code, _ = cli.run(["open", "--delivery", str(inbox), "--keys", keys, "--agreement", agreement, "--out", str(out)])
     assert code == 0
     return repr(pq.read_table(out).to_pylist()).encode()
 

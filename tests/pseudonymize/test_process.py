@@ -53,7 +53,8 @@ def test_a_delivery_goes_through_every_verb(tmp_path: Path) -> None:
     assert code == 0
     code, payload = call(*opening, "--out", tmp_path / "payload.parquet")
     assert (code, link["rows"], link["row_set"]) == (0, payload["rows"], payload["row_set"])
-    assert call("open", "--delivery", out, "--keys", keys / "linker", "--out", tmp_path / "p2.parquet")[1] == payload
+    code, refused = call("open", "--delivery", out, "--keys", keys / "linker", "--out", tmp_path / "p2.parquet")
+    assert (code, refused["code"]) == (10, "bad_call")  # nothing is opened without an agreement
     code, _ = call("record", "--delivery", out, "--ledger", ledger)
     assert code == 0
     assert call(*check, "--ledger", ledger)[1]["known"] is True

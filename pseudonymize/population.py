@@ -1,0 +1,110 @@
+"""Is this an extract of a register, or a probe? Distinct persons against the agreement, and density of the numbers.
+
+Whoever can have every possible number converted holds a table of them all (pseudonymisation.md 7.5). So a delivery may
+hold as many persons as its agreement says and no more, counted where the numbers are (source or gateway) and again
+by the converter on pre-pseudonyms. And numbers of real people lie scattered: a stretch of the number space that is
+half full is an enumeration. At most one check digit fits eight digits, so eight digits stand for a number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pseudonymize.columns import Canonical, fixed_bytes
+from pseudonymize.identify import COLUMNS
+from pseudonymize.unique import Seen, keys_of
+from schemas.distinct import flat
+from schemas.errors import DeliveryError
+
+STRETCH = 1_024  # eight-digit prefixes; about 931 of them have a check digit
+MOST_IN_STRETCH = 466  # half; the whole population fills a fifth of the space (18 of 91 million)
+_PREFIXES = 10**8
+_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1).astype(np.uint8)
+
+
+class Stretches:
+    """Which eight-digit prefixes were seen: a map of the number space in 12.5 MB, whatever the size of the extract."""
+
+    def __init__(self) -> None:
+        self._map: npt.NDArray[np.uint8] | None = None
+
+    def add(self, numbers: pa.Array) -> None:
+        """Canonical nine-digit numbers, fixed_size_binary(9), without nulls."""
+        if not len(numbers):
+            return
+        if self._map is None:
+            self._map = np.zeros(-(-_PREFIXES // STRETCH) * STRETCH // 8, np.uint8)
+        digits = np.frombuffer(fixed_bytes(numbers), np.uint8).reshape(-1, 9)[:, :8].astype(np.int64) - ord("0")
+        prefixes = np.unique(digits @ (10 ** np.arange(7, -1, -1, dtype=np.int64)))
+        np.bitwise_or.at(self._map, prefixes >> 3, (1 << (prefixes & 7)).astype(np.uint8))
+
+    def fullest(self) -> int:
+        """Most prefixes seen in one stretch."""
+        if self._map is None:
+            return 0
+        return int(_BITS[self._map].reshape(-1, STRETCH // 8).sum(axis=1, dtype=np.int32).max())
+
+
+class Population:
+    """Distinct identifiers of one extract, by column, and the stretches its BSNs fill."""
+
+    def __init__(self, register: str, most: int | None) -> None:
+        self._register = register
+        self._most = most
+        self._seen = {name: Seen() for name in COLUMNS}
+        self._stretches = Stretches()
+        self.distinct = dict.fromkeys(COLUMNS, 0)
+
+    def add(self, found: dict[str, Canonical]) -> None:
+        """Count a batch. DeliveryError too_many_persons as soon as there are more than the agreement says."""
+        for name in COLUMNS:
+            values = flat(found[name].values).drop_null().unique()
+            if name == "bsn":
+                self._stretches.add(values)
+            hashes = keys_of(pa.table({"value": pc.cast(values, pa.binary())}), ("value",))
+            self.distinct[name] += int((~self._seen[name].repeats(hashes)).sum())
+        require_at_most(self._register, self.distinct, self._most)
+
+    def require_sparse(self) -> None:
+        """DeliveryError dense_numbers when the numbers fill half of a stretch of the number space."""
+        fullest = self._stretches.fullest()
+        if fullest >= MOST_IN_STRETCH:
+            raise DeliveryError("dense_numbers", register=self._register, found=fullest, maximum=MOST_IN_STRETCH - 1)
+
+
+def require_at_most(register: str, distinct: Mapping[Any, int], most: int | None) -> None:
+    """DeliveryError too_many_persons when a column has more distinct identifiers than `most`."""
+    persons = max(distinct.values(), default=0)
+    if most is not None and persons > most:
+        raise DeliveryError("too_many_persons", register=register, persons=persons, maximum=most)
+
+
+class Converted:
+    """Distinct pre-pseudonyms of a delivery as the converter sees them, by their first 64 bits.
+
+    Counted in eight bytes a person: 18 million distinct values give 1e-5 expected ties.
+    """
+
+    def __init__(self) -> None:
+        self._seen = {name: Seen() for name in COLUMNS}
+        self.distinct = dict.fromkeys(COLUMNS, 0)
+
+    def add(self, name: str, values: pa.Array) -> None:
+        """Count the pre-pseudonyms of one column of a batch, plain 32-byte values."""
+        raw = fixed_bytes(flat(values).drop_null())
+        hashes = np.frombuffer(raw, np.int64).reshape(-1, 4)[:, 0]
+        self.distinct[name] += int((~self._seen[name].repeats(hashes)).sum())
+
+    def require_declared(self, declared: Mapping[Any, int]) -> None:
+        """DeliveryError row_count_mismatch unless exactly the declared numbers of persons came."""
+        for name in COLUMNS:
+            if self.distinct[name] != declared[name]:
+                raise DeliveryError(
+                    "row_count_mismatch", column=name, declared=declared[name], read=self.distinct[name]
+                )
