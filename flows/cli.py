@@ -18,6 +18,8 @@ from flows.verbs import audit, retain
 from flows.verbs import keys as key_verbs
 from flows.verbs.audit_tables import app as audit_tables_app
 from flows.verbs.estimate import estimate
+from flows.verbs.plan import plan_app
+from flows.verbs.reconcile import reconcile
 from flows.verbs.scan import scan
 from flows.verbs.status import status
 from schemas.errors import KoppelError
@@ -26,6 +28,8 @@ app = App(name="koppel", help="Link registers about vulnerable people without an
 synthetic_app = App(name="synthetic", help="A synthetic Netherlands, calibrated on published figures.")
 app.command(scan)
 app.command(synthetic_app)
+app.command(plan_app)
+app.command(reconcile)
 app.command(key_verbs.app)
 app.command(audit.app)
 app.command(audit_tables_app)
@@ -67,6 +71,7 @@ def demo(
     scale: float = 1.0,
     seed: int = 2024,
     direct: bool = False,
+    fallback: bool = False,
     port: int = 4299,
     quiet: Quiet = False,
     as_json: Json = False,
@@ -83,6 +88,8 @@ def demo(
         Another seed, another country.
     direct
         Run the same steps without a Prefect server.
+    fallback
+        Some people are without a number, and are linked by keys of name, birth date and postcode.
     port
         Port of the embedded Prefect server, on loopback.
     """
@@ -91,9 +98,9 @@ def demo(
 
     reporter = _progress(as_json, quiet)
     reporter.title("Suppliers")
-    settings = room.prepare(out_folder, port=port)
+    settings = room.prepare(out_folder, port=port, fallback=fallback)
     with running.server_for(settings, direct=direct) as server:  # starts while the suppliers work
-        room.make_country(out_folder, scale=scale, seed=seed)
+        room.make_country(out_folder, scale=scale, seed=seed, names=fallback)
         room.suppliers_deliver(settings, out_folder)
         reporter.title("Trusted third party")
         running.run_on(out_folder / "koppel.toml", server)

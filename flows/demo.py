@@ -13,17 +13,23 @@ from pathlib import Path
 from flows import rooms, steps
 from flows.report import current
 from flows.settings import Settings, load
+from schemas.common import FALLBACK, FALLBACK_TYPE
 from schemas.errors import ConfigError
 from schemas.registers import REGISTERS
 from synthetic import country
+from synthetic.defects import NameDefects
 
 AGREEMENTS = Path(country.__file__).parent / "agreements"
 RAW = "reclassering"
 MARK = ".koppel-demo"
+FALLBACK_COLUMNS = tuple(column.name for column in FALLBACK)
 
 
-def prepare(out: Path, *, port: int) -> Settings:
-    """An empty demo folder with settings, agreements and keys. ConfigError output_exists for a folder not ours."""
+def prepare(out: Path, *, port: int, fallback: bool = False) -> Settings:
+    """An empty demo folder with settings, agreements and keys. ConfigError output_exists for a folder not ours.
+
+    `fallback`: the agreements let suppliers make keys of names, birth dates and postcodes.
+    """
     if out.exists() and any(out.iterdir()):
         if not (out / MARK).is_file():
             raise ConfigError("output_exists")
@@ -31,6 +37,8 @@ def prepare(out: Path, *, port: int) -> Settings:
     out.mkdir(parents=True, exist_ok=True, mode=0o700)
     (out / MARK).write_text("SYNTHETISCH: alles in deze map is verzonnen.\n", encoding="utf-8")
     shutil.copytree(AGREEMENTS, out / "agreements", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    if fallback:
+        _allow_fallback(out / "agreements")
     (out / "koppel.toml").write_text(_toml(port), encoding="utf-8")
     settings = load(out / "koppel.toml")
     suppliers = {steps.agreement_of(settings, register)[0].supplier for register in REGISTERS}
@@ -60,10 +68,20 @@ def _toml(port: int) -> str:
     return "\n".join([*lines, f"prefect_port = {port}"]) + "\n"
 
 
-def make_country(out: Path, *, scale: float, seed: int) -> None:
+def _allow_fallback(folder: Path) -> None:
+    """Agreements of registers with the columns for fallback keys, as the parties would change them."""
+    for file in folder.glob("*.yaml"):
+        text = file.read_text(encoding="utf-8").rstrip() + "\n"
+        if set(FALLBACK_COLUMNS) <= set(REGISTERS[file.stem].by_name):
+            text = text.replace("identifier_types: [", f"identifier_types: [{FALLBACK_TYPE}, ")
+            text += "".join(f"  {name}: pseudonymise\n" for name in FALLBACK_COLUMNS)
+        file.write_text(text, encoding="utf-8")
+
+
+def make_country(out: Path, *, scale: float, seed: int, names: bool = False) -> None:
     """The four registers and the crosswalk as their holders would export them, and the truth apart."""
     with current().doing("synthetic country") as counts:
-        report = country.make(out / "land", scale=scale, seed=seed)
+        report = country.make(out / "land", scale=scale, seed=seed, names=NameDefects() if names else None)
         counts["rows"] = report.rows
         counts["persons"] = report.persons
 

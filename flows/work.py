@@ -196,7 +196,8 @@ def _release(settings: Settings) -> Done:
                 publish.publish_research, linked, pseudonyms, out / "onderzoek", output=output, **how
             )
             made = tables.result() + research.result()
-        made += publish.publish_operator(linked, out / "operator", run=run)
+        planted = None if settings.truth is None else (settings.store, settings.truth)
+        made += publish.publish_operator(linked, out / "operator", run=run, planted=planted)
         if settings.truth is not None:
             made += publish.publish_truth(linked, settings.truth, out / "operator", run=run)
         (out / "run.json").write_text(json.dumps(run, indent=1, sort_keys=True), encoding="utf-8")

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from schemas import ddl
 from schemas.column import Kind
+from schemas.common import FALLBACK_KEYS
 from schemas.errors import DeliveryError
 from schemas.pseudonym import PseudonymType
 from schemas.registers import REGISTERS
@@ -50,6 +51,16 @@ class Delivery:
     def has_payload(self) -> bool:
         """False for the crosswalk: it has numbers and nothing else."""
         return any(REGISTERS[self.register].payload_columns)
+
+    @cached_property
+    def has_fallback(self) -> bool:
+        """True when the source made fallback keys: its agreement says so, and the link file has their columns."""
+        return FALLBACK_KEYS[0] in pq.read_schema(self.link).names
+
+    @property
+    def person_columns(self) -> tuple[str, ...]:
+        """Columns of the link file with a pseudonym of a person."""
+        return (*ddl.PERSON_COLUMNS, *FALLBACK_KEYS) if self.has_fallback else ddl.PERSON_COLUMNS
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -90,7 +101,7 @@ class Delivery:
             payload = pq.read_schema(self.payload) if self.has_payload else pa.schema([])
         except (OSError, ValueError):
             raise DeliveryError("unreadable_file", register=self.register) from None
-        for field in ddl.identity_schema():
+        for field in ddl.identity_schema(fallback=self.has_fallback):
             if field.name not in found.names or _bytes(found.field(field.name).type) != _bytes(field.type):
                 raise DeliveryError("unreadable_file", register=self.register, column=field.name)
         if coarse := sorted(years(self.register, payload) & BY_DAY):

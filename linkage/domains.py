@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from linkage import queries
 from linkage.database import Connection, quoted
 from linkage.delivery import Delivery
-from schemas import ddl, pseudonym
+from schemas import pseudonym
 from schemas.column import Role
 from schemas.errors import ConfigError, DeliveryError
 from schemas.pseudonym import Domain
@@ -40,7 +40,7 @@ def link_domain(deliveries: Sequence[Delivery]) -> Domain | None:
 def _told(deliveries: Sequence[Delivery]) -> Iterator[tuple[str, Domain]]:
     for delivery in deliveries:
         schema = pq.read_schema(delivery.link)
-        for name in ddl.PERSON_COLUMNS:
+        for name in delivery.person_columns:
             yield LINK, _domain(delivery, schema, name, LINK)
         schema = pq.read_schema(delivery.payload) if delivery.has_payload else pa.schema([])
         for name in _record_keys(delivery, schema):
@@ -86,7 +86,7 @@ def told(domain: Domain | None) -> str:
 
 def _read(delivery: Delivery) -> str:
     """One line per person column with the label that DuckDB finds for it in the file; null without one."""
-    columns = ", ".join(f"({quoted(name)})" for name in ddl.PERSON_COLUMNS)
+    columns = ", ".join(f"({quoted(name)})" for name in delivery.person_columns)
     return (
         f"select {quoted(delivery.register)}, {delivery.sequence:d}, c.name, decode(k.value)\n"
         f"from (values {columns}) as c(name)\n"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from linkage import accounting, domains, indicators, match, queries, stage, tables
+from linkage import accounting, domains, fallback, indicators, match, queries, stage, tables
 from linkage.database import Connection, connect
 from linkage.delivery import Delivery
 from linkage.plan import Parameter, Plan
@@ -21,7 +21,7 @@ from schemas.target_group import RUN_TABLES
 __all__ = ["Delivery", "LinkResult", "link"]
 
 MACROS = ("half_number", "half_end", "half_of", "half_name", "place_rank", "age_band")
-CURRENT = ("list_last_coverage", "find_replaced", "view_current_links", "view_row_keys")
+CURRENT = ("list_last_coverage", "find_replaced", "view_current_links", "fallback_none", "view_row_keys")
 TRAJECTORIES = (
     *("told_attributes", "persons", "detention_parts", "detention_spells", "tbs_events", "placement_requests"),
     *("care_spells", "titles", "title_chains", "coverage_delivered", "unnumbered_years", "by_rule"),
@@ -31,7 +31,10 @@ EVENTS = (
     *("merge_by_rule", "wmo_arrangements", "departures", "events", "event_detention", "event_care"),
     *("event_wmo", "event_outcome", "event_place", "event_return", "title_end_events"),
 )
-COUNTS = ("gmsd_history", "coverage", "presence", "match_rates", "target_group")
+COUNTS = (
+    *("register_links", "gmsd_history", "coverage", "presence", "match_rates", "link_strata", "person_quality"),
+    "target_group",
+)
 
 
 @dataclass(frozen=True)
@@ -71,6 +74,7 @@ def link(
     with connect(work=work, folders=folders, memory_limit=memory_limit, threads=threads) as con:
         domains.mirror(con, deliveries, domain)
         stage.views(con, deliveries, domain)
+        stage.fallback(con, deliveries, domain)
         linkable, persons = _compute(con, deliveries, plan)
         account = accounting.Account.of(con, deliveries)
         account.require_nothing_lost()
@@ -87,7 +91,7 @@ def _compute(con: Connection, deliveries: Sequence[Delivery], plan: Plan) -> tup
     stage.coverage(con, deliveries)
     _run(con, (*MACROS, *CURRENT), values)
     linkable = match.number(con, values)
-    persons = match.rows(con, values, linkable)
+    persons = match.rows(con, values, fallback.link(con, plan, values, linkable))
     _run(con, TRAJECTORIES, values)
     match.rule_components(con)
     _run(con, EVENTS, values)

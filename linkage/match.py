@@ -13,37 +13,10 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from linkage import queries, stage
+from linkage.components import Ints, components
 from linkage.database import Connection
 from linkage.plan import Parameter
 from schemas.registers import REGISTERS
-
-Ints = npt.NDArray[np.int32]
-
-
-def components(nodes: int, a: Ints, b: Ints) -> Ints:
-    """Lowest node of the component of every node 0..nodes-1, for edges a[i]-b[i].
-
-    Each round hooks the root of every edge's higher end on the lower one and then lets every node point to
-    its root; a path of n nodes takes about log n rounds, a million nodes well under a second.
-    """
-    root = np.arange(nodes, dtype=np.int32)
-    while len(a):
-        low, high = np.minimum(root[a], root[b]), np.maximum(root[a], root[b])
-        apart = low < high
-        if not apart.any():
-            break
-        a, b, low, high = a[apart], b[apart], low[apart], high[apart]
-        np.minimum.at(root, high, low)
-        root = _flatten(root)
-    return root
-
-
-def _flatten(root: Ints) -> Ints:
-    while True:
-        further = root[root]
-        if np.array_equal(further, root):
-            return root
-        root = further
 
 
 def number(con: Connection, values: Mapping[str, Parameter]) -> int:
@@ -64,9 +37,12 @@ def number(con: Connection, values: Mapping[str, Parameter]) -> int:
     return int(held.sum())
 
 
-def rows(con: Connection, values: Mapping[str, Parameter], linkable: int) -> int:
-    """Stage every register with the person of each row; returns the number of persons, unlinkable ones included."""
-    persons = linkable
+def rows(con: Connection, values: Mapping[str, Parameter], first_free: int) -> int:
+    """Stage every register with the person of each row; returns the number of persons, unlinkable ones included.
+
+    Persons below `first_free` are known already: by number, or by fallback keys.
+    """
+    persons = first_free
     for register in REGISTERS.values():
         if not register.payload_columns:
             continue

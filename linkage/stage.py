@@ -40,8 +40,17 @@ def views(con: Connection, deliveries: Sequence[Delivery], domain: Domain | None
             mine = [d for d in deliveries if d.register == register.name]
             parts = [_payload(d, schema) for d in mine] or [_nothing(schema)]
             con.execute(f"create view payload_{register.name} as\n" + "\nunion all\n".join(parts))
-    links = [_link(con, d, domain) for d in deliveries] or [_nothing(ddl.identity_schema(), register=True)]
+    links = [_link(con, d, domain, ddl.PERSON_COLUMNS) for d in deliveries]
+    links = links or [_nothing(ddl.identity_schema(), register=True)]
     con.execute("create view links as\n" + "\nunion all\n".join(links))
+
+
+def fallback(con: Connection, deliveries: Sequence[Delivery], domain: Domain | None) -> None:
+    """`fallback_in`: rows of deliveries with fallback keys."""
+    schema = ddl.identity_schema(fallback=True)
+    parts = [_link(con, d, domain, schema.names[1:]) for d in deliveries if d.has_fallback]
+    parts = parts or [_nothing(schema, register=True)]
+    con.execute("create view fallback_in as\n" + "\nunion all\n".join(parts))
 
 
 def _payload(delivery: Delivery, schema: pa.Schema) -> str:
@@ -60,13 +69,14 @@ def _cell(field: pa.Field, is_year: bool) -> str:
     return f"{field.name}::{ddl.sql_type(field.type)} as {field.name}"
 
 
-def _link(con: Connection, delivery: Delivery, domain: Domain | None) -> str:
+def _link(con: Connection, delivery: Delivery, domain: Domain | None, columns: Sequence[str]) -> str:
     """The label of each column is a constant of its file, so the check costs nothing per row."""
     head = f"select {quoted(delivery.register)} as register, {delivery.sequence:d} as sequence, row_id"
     told = "none" if domain is None else domain.label
     names = ", ".join(
         f"in_domain({name}, {label}, {quoted(told)}) as {name}"
         for name, label in domains_of(con, delivery.register, delivery.sequence)
+        if name in columns
     )
     return f"{head}, {names}\nfrom read_parquet({quoted(delivery.link)})\n{_REAL}"
 
@@ -103,6 +113,9 @@ def reference(con: Connection, plan: Plan) -> None:
     )
     _table(con, "ref_measure", pa.table({"maat": list(MATEN)}))
     _table(con, "ref_care_group", pa.table(_ranked(plan.care_order, "care_group", "care_rank")))
+    bits = {"register": list(REGISTERS), "register_bit": list(range(len(REGISTERS)))}
+    _table(con, "ref_register", pa.table(bits))
+    _table(con, "ref_place_order", pa.table(_ranked(plan.municipality_order, "basis", "place_order")))
     order = _ranked(plan.attribute_order, "register", "rank")
     order["register"] = [*order["register"], "injus_tbs"]
     order["rank"] = [*order["rank"], plan.attribute_order.index("injus")]

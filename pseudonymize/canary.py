@@ -83,6 +83,7 @@ def rows(register: Register, rules: Rules) -> tuple[pa.Table, dict[str, Canonica
         name: pa.array(values if rules.type_of(name) in rules.types else [None] * len(mine), kinds[name])
         for name, values in made.items()
     }
+    found |= {name: pa.nulls(len(mine), pa.string()) for name in rules.columns if name not in found}
     none = pa.nulls(len(mine), pa.string())
     table = pa.table({column.name: pa.nulls(len(mine), column.kind.arrow) for column in register.columns})
     return table, {name: Canonical(values, none) for name, values in found.items()}

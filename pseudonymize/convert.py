@@ -23,6 +23,7 @@ from pseudonymize.manifest import Manifest
 from pseudonymize.parties import ConverterKeys
 from pseudonymize.population import Converted
 from pseudonymize.split import RowSet, identity_schema
+from schemas.common import FALLBACK_KEYS, FALLBACK_TYPE
 from schemas.errors import ConfigError, DeliveryError
 
 Progress = Callable[[str, int, int | None], None]
@@ -50,12 +51,14 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
     require_hash(source, manifest.hashes.identity)
     key = keys.link()
     stage = prf.link(key.secret, key.project, key.epoch)
-    schema = identity_schema(Domain(manifest.scheme, key.project, "link", key.epoch))
+    columns = identity_columns(manifest)
+    schema = identity_schema(Domain(manifest.scheme, key.project, "link", key.epoch), columns)
     rows, watch, persons = RowSet(), canary.Watch(manifest), Converted(manifest.canaries.row_ids)
     with parquet.writing(out) as writer, seal.opened(source, keys.identity()) as reader:
         _require_identity(reader.schema, manifest, key)
         writer.start(schema, schema.names)
         for before, made in ahead(_converted(reader, stage, schema, rows, manifest)):
+            persons.add(before)
             watch.see(before, made)
             writer.write(made)
             if progress is not None:
@@ -66,6 +69,11 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
     return rows
 
 
+def identity_columns(manifest: Manifest) -> tuple[str, ...]:
+    """Which pseudonym columns a delivery has: numbers, and fallback keys where the agreement switched them on."""
+    return (*COLUMNS, *FALLBACK_KEYS) if FALLBACK_TYPE in manifest.identifier_types else COLUMNS
+
+
 def _converted(
     reader: seal.Reader, stage: prf.Prf, schema: pa.Schema, rows: RowSet, manifest: Manifest
 ) -> Iterator[tuple[pa.RecordBatch, pa.Table]]:
@@ -73,13 +81,13 @@ def _converted(
     for batch in reader:
         rows.add(batch["row_id"])
         require_quota(rows.rows, manifest)
-        converted = [pseudonyms(stage, domain.storage(batch[name])) for name in COLUMNS]
+        converted = [pseudonyms(stage, domain.storage(batch[name])) for name in schema.names[1:]]
         yield batch, pa.table([batch["row_id"], *converted], schema=schema)
 
 
 def _labels(manifest: Manifest, key: Key) -> dict[str, str]:
-    pre = Domain(prf.SCHEME, manifest.project, "pre", manifest.epoch)
-    return {"pre": pre.label, "link": Domain(prf.SCHEME, key.project, "link", key.epoch).label}
+    pre = Domain(manifest.scheme, manifest.project, "pre", manifest.epoch)
+    return {"pre": pre.label, "link": Domain(manifest.scheme, key.project, "link", key.epoch).label}
 
 
 def require_quota(rows: int, manifest: Manifest) -> None:
@@ -96,9 +104,10 @@ def require_all(rows: RowSet, manifest: Manifest) -> None:
 
 def _require_identity(schema: pa.Schema, manifest: Manifest, key: Key) -> None:
     expected = Domain(manifest.scheme, manifest.project, "pre", manifest.epoch)
-    for name in set(COLUMNS) & set(schema.names):
+    columns = identity_columns(manifest)
+    for name in set(columns) & set(schema.names):
         domain.require(schema, name, expected)
-    if not schema.equals(identity_schema(expected)):
+    if not schema.equals(identity_schema(expected, columns)):
         raise DeliveryError("bad_schema", file="identity.age")
     if manifest.project != key.project:
         raise ConfigError("wrong_domain", expected=f"project {key.project}", found=f"project {manifest.project}")

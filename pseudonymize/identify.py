@@ -11,9 +11,10 @@ from typing import Self
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pseudonymize import bsn
+from pseudonymize import bsn, fallback
 from pseudonymize.columns import Canonical, canonical_bsn, canonical_opaque
 from schemas.agreement import Agreement
+from schemas.common import FALLBACK_KEYS, FALLBACK_TYPE
 
 COLUMNS = ("bsn", "skn", "vip")  # columns of an identity file, in order
 SKN, VIP = "NL:SKN", "NL:VIP"
@@ -39,11 +40,17 @@ class Rules:
     @classmethod
     def bare(cls, synthetic: bool) -> Self:
         """Every type, without an agreement."""
-        return cls(synthetic, frozenset({bsn.SYNTHETIC if synthetic else bsn.REAL, SKN, VIP}))
+        return cls(synthetic, frozenset({bsn.SYNTHETIC if synthetic else bsn.REAL, SKN, VIP, FALLBACK_TYPE}))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns of the identity file: the three kinds of number, and fallback keys where they are agreed."""
+        return (*COLUMNS, *FALLBACK_KEYS) if FALLBACK_TYPE in self.types else COLUMNS
 
     def type_of(self, column: str) -> str:
         """The identifier type (part of the HMAC message) of an identity column."""
-        return {"bsn": bsn.SYNTHETIC if self.synthetic else bsn.REAL, "skn": SKN, "vip": VIP}[column]
+        numbers = {"bsn": bsn.SYNTHETIC if self.synthetic else bsn.REAL, "skn": SKN, "vip": VIP}
+        return numbers.get(column) or fallback.TYPES[column]
 
 
 def identifiers(rules: Rules, table: pa.Table) -> dict[str, Canonical]:

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from pseudonymize import fallback
 from pseudonymize.ahead import ahead
 from pseudonymize.columns import Canonical
 from pseudonymize.identify import COLUMNS, Rules, emptied, identifiers
@@ -61,6 +62,8 @@ def accepted(
         found = identifiers(rules, table)
         _count_identifiers(report, found, numbers, quarantine)
         population.add(found)
+        if rules.columns != COLUMNS:
+            found |= _fallback(table, report, numbers, quarantine)
         report.accepted += table.num_rows
         if progress is not None:
             progress("lezen", report.rows_in, None)
@@ -138,3 +141,21 @@ def _count_identifiers(
         quarantine.add(numbers.filter(hit), reasons, EMPTIED)
         none = pc.and_(none, values.values.is_null())
     report.rows_without += none.true_count
+
+
+def _fallback(
+    table: pa.Table, report: DeliveryReport, numbers: pa.Array, quarantine: Quarantine
+) -> dict[str, Canonical]:
+    """Fallback keys of the rows; what could not be read is counted, like an unusable number."""
+    derived = fallback.derive(table)
+    none = pa.nulls(table.num_rows, pa.string())
+    for reasons in derived.reasons.values():
+        hit = pc.is_valid(reasons)
+        report.emptied += _counted(reasons.filter(hit))
+        quarantine.add(numbers.filter(hit), reasons.filter(hit), EMPTIED)
+    keyed = np.zeros(table.num_rows, bool)
+    for values in derived.keys.values():
+        keyed |= np.asarray(pc.is_valid(values).to_numpy(zero_copy_only=False), dtype=bool)
+    if keyed.any():
+        report.usable["fallback"] += int(keyed.sum())
+    return {name: Canonical(values, none) for name, values in derived.keys.items()}

@@ -75,7 +75,7 @@ class Aside(_Strict):
 class Identifiers(_Strict):
     """Usable identifiers and distinct ones per column, emptied ones per reason, and rows left without any."""
 
-    usable: dict[Literal["bsn", "skn", "vip"], Count]
+    usable: dict[Literal["bsn", "skn", "vip", "fallback"], Count]
     distinct: dict[Literal["bsn", "skn", "vip"], Count]
     emptied: dict[Code, Count]
     rows_without: Count
@@ -128,7 +128,7 @@ class Manifest(_Strict):
     agreement: AgreementRef
     period: Period
     sequence: Annotated[int, Field(ge=1, le=MAX_SEQUENCE)]
-    identifier_types: tuple[Literal["NL:BSN", "NL:BSN-SYN", "NL:SKN", "NL:VIP"], ...]
+    identifier_types: tuple[Literal["NL:BSN", "NL:BSN-SYN", "NL:SKN", "NL:VIP", "NL:FB"], ...]
     rows: Rows
     reasons: dict[Code, Count]
     out_of_scope: tuple[Aside, ...]
@@ -148,7 +148,9 @@ class Manifest(_Strict):
     @model_validator(mode="after")
     def _reasons_add_up(self) -> Self:
         usable, distinct = self.identifiers.usable, self.identifiers.distinct
-        if not len(usable) == len(distinct) == 3 or any(distinct[name] > usable[name] for name in usable):
+        if not len(usable.keys() - {"fallback"}) == len(distinct) == 3 or any(
+            distinct[n] > usable[n] for n in distinct
+        ):
             raise ValueError("identifiers do not add up")
         aside = sum(row.n for row in self.out_of_scope)
         if sum(self.reasons.values()) != self.rows.quarantined or aside != self.rows.out_of_scope:

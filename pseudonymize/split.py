@@ -28,9 +28,9 @@ def row_id_field() -> pa.Field:
     return pa.field("row_id", pa.binary(ROW_ID), nullable=False)
 
 
-def identity_schema(domain: Domain) -> pa.Schema:
+def identity_schema(domain: Domain, columns: tuple[str, ...] = COLUMNS) -> pa.Schema:
     """row_id and one labelled pseudonym column per identifier type; the same for pre and link."""
-    return pa.schema([row_id_field(), *(domain.field(name, prf.PSEUDONYM) for name in COLUMNS)])
+    return pa.schema([row_id_field(), *(domain.field(name, prf.PSEUDONYM) for name in columns)])
 
 
 def payload_columns(register: Register, agreement: Agreement) -> tuple[Column, ...]:
@@ -87,19 +87,19 @@ class Splitter:
         rules = Rules.of(agreement)
         self._agreement = agreement
         self._columns = payload_columns(register, agreement)
-        self._pre = {c: mode.stage(rules.type_of(c)) for c in COLUMNS}
+        self._pre = {c: mode.stage(rules.type_of(c)) for c in rules.columns}
         self._record = {
             c.name: prf.record(keys.record.secret, project, epoch, f"{register.name}.{c.name}")
             for c in self._columns
             if c.role is Role.RECORD_KEY
         }
-        self.identity_schema = identity_schema(Domain(mode.scheme, project, "pre", epoch))
+        self.identity_schema = identity_schema(Domain(mode.scheme, project, "pre", epoch), rules.columns)
         self.payload_schema = payload_schema(register, agreement)
 
     def split(self, table: pa.Table, found: dict[str, Canonical]) -> Parts:
         """Two tables of as many rows; `found` are the batch's canonical identifiers."""
         ids = fixed_size(os.urandom(ROW_ID * table.num_rows), ROW_ID)
-        made = [pseudonyms(self._pre[name], found[name].values) for name in COLUMNS]
+        made = [pseudonyms(stage, found[name].values) for name, stage in self._pre.items()]
         payload = [self._payload(table, column) for column in self._columns]
         return Parts(
             pa.table([ids, *made], schema=self.identity_schema),

@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from release import operator_indicators
+from release import linkage_quality, operator_indicators
+from release.truth_links import Judged
 
 CSS = (
     "body{font:15px/1.5 system-ui,Arial,sans-serif;max-width:70rem;margin:1rem auto;padding:0 1rem;color:#1b1b1b}"
@@ -23,13 +24,13 @@ INTERN = "<p><strong>Intern</strong>, voor de operator van de TTP: hier staan wa
 Section = tuple[str, str, Sequence[str], list[list[Any]]]
 
 
-def write_operator(linked: Path, out: Path, run: dict[str, Any]) -> list[Path]:
-    """kwaliteit.md and kwaliteit.html from the same sections."""
+def write_operator(linked: Path, out: Path, run: dict[str, Any], judged: Judged | None = None) -> list[Path]:
+    """kwaliteit.md and kwaliteit.html from the same sections; `judged` on synthetic data only."""
     shown, figures = operator_indicators.sections(linked)
-    made = [*sections(linked, run), *shown]
+    made = [*sections(linked, run), *linkage_quality.sections(linked, judged), *shown]
     text, page = out / "kwaliteit.md", out / "kwaliteit.html"
     text.write_text(_markdown(made), encoding="utf-8")
-    page.write_text(_html(made, figures), encoding="utf-8")
+    page.write_text(_html(made, figures | linkage_quality.charts(linked, judged)), encoding="utf-8")
     return [text, page]
 
 
@@ -37,13 +38,12 @@ def sections(linked: Path, run: dict[str, Any]) -> list[Section]:
     """Title, explanation, heads, rows: what both renderings show."""
     tables = {
         name: pq.read_table(linked / f"{name}.parquet")
-        for name in ("persons", "coverage", "gmsd_history", "funnel", "match_rates", "reconciliation")
+        for name in ("coverage", "gmsd_history", "funnel", "match_rates", "reconciliation")
     }
     return [
         _run(run),
         _inputs(run),
         _emptied(run),
-        _persons(tables["persons"]),
         _funnel(tables["funnel"]),
         _matches(tables["match_rates"]),
         _coverage(tables["coverage"]),
@@ -96,18 +96,6 @@ def _emptied(run: dict[str, Any]) -> Section:
 
 def _count(table: pa.Table, mask: pa.ChunkedArray) -> int:
     return int(pc.sum(pc.cast(mask, pa.int64())).as_py() or 0)
-
-
-def _persons(persons: pa.Table) -> Section:
-    rows = [
-        ["personen", persons.num_rows],
-        ["zonder bruikbaar nummer (niet koppelbaar)", persons.num_rows - _count(persons, persons["linkable"])],
-        ["met meer dan een BSN-pseudoniem", _count(persons, pc.greater(persons["bsn_count"], 1))],
-        ["met meer dan een SKN-pseudoniem", _count(persons, pc.greater(persons["skn_count"], 1))],
-        ["geboortejaar in strijd", _count(persons, persons["conflict_geboortejaar"])],
-        ["geslacht in strijd", _count(persons, persons["conflict_geslacht"])],
-    ]
-    return ("Personen en conflicten", "Conflicten blijven gekoppeld en worden geteld.", ("wat", "aantal"), rows)
 
 
 def _funnel(funnel: pa.Table) -> Section:

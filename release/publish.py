@@ -17,6 +17,7 @@ from release.operator import write_operator
 from release.report.page import write_page
 from release.research import write_research
 from release.truth import write_truth
+from release.truth_links import judge
 from schemas.research import ResearchOutput
 
 WHY = (
@@ -66,10 +67,13 @@ def publish_research(
     return [*made, write_sums(out)]
 
 
-def publish_operator(linked: Path, out: Path, *, run: dict[str, Any]) -> list[Path]:
-    """Quality report with true counts; stays inside the TTP."""
+def publish_operator(
+    linked: Path, out: Path, *, run: dict[str, Any], planted: tuple[Path, Path] | None = None
+) -> list[Path]:
+    """Quality report with true counts; stays inside the TTP. `planted`, synthetic only: the store, and the truth."""
     out.mkdir(parents=True, exist_ok=True)
-    return write_operator(linked, out, run)
+    judged = None if planted is None else judge(linked, *planted)
+    return write_operator(linked, out, run, judged)
 
 
 def publish_truth(linked: Path, truth: Path, out: Path, *, run: dict[str, Any]) -> list[Path]:

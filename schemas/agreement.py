@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import datetime as dt
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -15,18 +16,20 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from schemas.column import Column, Kind, Role
+from schemas.common import FALLBACK, FALLBACK_TYPE
 from schemas.errors import ConfigError
 from schemas.register import Register
 from schemas.registers import REGISTERS
 
 Action = Literal["keep", "drop", "pseudonymise", "band", "year"]
 Class = Literal["direct", "indirect", "criminal", "health", "administrative"]
-IdentifierType = Literal["NL:BSN", "NL:BSN-SYN", "NL:SKN", "NL:VIP"]
+IdentifierType = Literal["NL:BSN", "NL:BSN-SYN", "NL:SKN", "NL:VIP", "NL:FB"]
 Output = Literal["vng_table", "research_parquet", "operator_report", "truth_report"]
 OUTPUTS: tuple[Output, ...] = ("vng_table", "research_parquet", "operator_report", "truth_report")
 EARLIER = "earlier"  # subfolder with texts that older deliveries were made under
 MAX_BYTES = 1 << 20
 _IDENTIFYING = {Role.IDENTIFIER, Role.IDENTIFIER_KIND, Role.RECORD_KEY}
+_FALLBACK = frozenset(column.name for column in FALLBACK)
 
 
 class _Strict(BaseModel):
@@ -160,11 +163,14 @@ class Agreement(_Strict):
         if register is None:
             raise ValueError("unknown register")
         for column in register.columns:
-            _allowed(column, self)
+            if column.name in self.columns or column.name not in _FALLBACK:
+                _allowed(column, self)
         if unknown := set(self.columns) - set(register.by_name):
             raise ValueError(f"{len(unknown)} columns are not in the register")
         if self.synthetic == ("NL:BSN" in self.identifier_types):
             raise ValueError("a synthetic agreement names NL:BSN-SYN, a real one NL:BSN")
+        if self.fallback != all(self.columns.get(name) == "pseudonymise" for name in _FALLBACK):
+            raise ValueError("NL:FB and the four columns for fallback keys go together")
         if "truth_report" in self.outputs and not self.synthetic:
             raise ValueError("only a synthetic source has a planted truth")
         if self.dpia.valid_until < self.valid.from_:
@@ -181,9 +187,17 @@ class Agreement(_Strict):
             raise ConfigError("agreement_expired", agreement=self.agreement)
 
     @property
+    def fallback(self) -> bool:
+        """True when the source makes fallback keys of names, birth dates and postcodes."""
+        return FALLBACK_TYPE in self.identifier_types
+
+    @property
     def declared(self) -> Register:
-        """The register this agreement is about."""
-        return REGISTERS[self.source]
+        """The register this agreement is about, without direct identifiers that it does not list: an extract that
+        holds one all the same is refused (unlisted_column)."""
+        found = REGISTERS[self.source]
+        kept = tuple(c for c in found.columns if c.name in self.columns or c.name not in _FALLBACK)
+        return found if len(kept) == len(found.columns) else replace(found, columns=kept)
 
     def lowest(self, column: str) -> int | None:
         """The lowest value a banded column can have: the band that ages of `top` and more share; None without."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from schemas.column import Role
+from schemas.common import FALLBACK_KEYS
 from schemas.pseudonym import RECORD_KEY, SCHEME, Domain, PseudonymType
 from schemas.register import OutTable, Register
 
@@ -45,10 +46,11 @@ def payload_schema(
     return pa.schema(fields)
 
 
-def identity_schema(domain: Domain = _ANY) -> pa.Schema:
+def identity_schema(domain: Domain = _ANY, *, fallback: bool = False) -> pa.Schema:
     """Schema of an identity or link file: row_id and one 32-byte pseudonym per identifier type, nullable."""
+    more = FALLBACK_KEYS if fallback else ()
     fields = [pa.field("row_id", pa.binary(16), nullable=False)]
-    fields += [domain.field(name) for name in PERSON_COLUMNS]
+    fields += [domain.field(name) for name in (*PERSON_COLUMNS, *more)]
     return pa.schema(fields)
 
 

@@ -128,6 +128,8 @@ ADVICE: dict[str, str] = {
     "replay": "this sequence number was accepted before; nothing was changed",
     "sequence_gap": "an earlier delivery is missing; ask the supplier for the number named here",
     "pseudonym_missing": "persons and recipient pseudonyms do not match one to one; run the recipient step again",
+    "not_linked": "there are no linked tables there; run `koppel run` first, or name a folder with --linked",
+    "figures_differ": "recounted figures lie outside their tolerance; look at the lines marked ! and find out why",
     "rows_lost": "a row is missing or counted twice between delivery and linkage; nothing was written",
     "mixed_domains": "pseudonyms of two domains or epochs would meet, or lack a label; convert again under one key",
     "row_count_mismatch": "rows in and rows out differ; nothing was released",
@@ -145,14 +147,10 @@ ADVICE: dict[str, str] = {
     "over_quota": "the request asks for more evaluations than the evaluator allows; agree on a higher quota first",
     "bad_label": "project, epoch and recipient are lower-case letters, digits and hyphens, 1 to 64",
     "output_exists": "the output folder is not empty; choose another one or remove it first",
-<<<<<<< HEAD
     "bad_clerical": "the clerical sample is a CSV with soort, onderzocht, goed; see docs/methods.md for the kinds",
-    "not_linked": "there are no linked tables of this period; run the link step first (`koppel run`)",
     "not_estimated": "there are no estimates of this period; run `koppel estimate`, then publish again",
     "unknown_area": "no area of that code; use NL, a municipality, VR.., AR.. or PV.. code of the 2023 classification",
     "estimate_unsafe": "an estimate is not rounded, has no interval or should not be shown; nothing was released",
-=======
->>>>>>> wip-keys
     "canaries_missing": "the agreed canaries are not in this delivery; make it again with this version of the tool",
     "canary_mismatch": "a canary looks different in two deliveries: another K_S or another form of the number was used",
     "canary_found": "a canary stands where it may not be; nothing was released. Run `koppel scan` to see every place",
@@ -191,7 +189,6 @@ ADVICE: dict[str, str] = {
     "bridge_mismatch": "the two files are not conversions of one source under two epochs",
     "bridge_expired": "the bridge is past its last day; it was deleted, with a certificate",
     "bridge_valid": "the bridge is still in use; name --early to end it before its last day",
-<<<<<<< HEAD
     "bad_spec": "the release specification does not follow its schema; see docs/disclosure.md",
     "tables_disagree": "sums in these tables do not add up, so nothing can be said of what they hide; repair them",
     "unprotectable": "no pattern of hidden cells protects these tables; publish fewer tables or merge categories",
@@ -201,7 +198,5 @@ ADVICE: dict[str, str] = {
     "already_shown": "an earlier release showed a cell that must now stay hidden; publish at a higher level",
     "damaged_release_ledger": "the ledger of releases was changed; restore it from the backup, never start anew",
     "not_additive": "no rounding keeps every sum; publish fewer tables or use suppression",
-=======
->>>>>>> wip-keys
     "not_delivered": "no delivery of this register has been accepted yet; run its intake first",
 }

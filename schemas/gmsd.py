@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.checks import Between, DateBetween, HalfYear, NotBefore
 from schemas.column import Column, Kind, Role
-from schemas.common import BSN, GEBOORTEJAAR, GESLACHT
+from schemas.common import BSN, FALLBACK, GEBOORTEJAAR, GESLACHT
 from schemas.register import Register
 
 GMSD = Register(
@@ -19,6 +19,7 @@ GMSD = Register(
         Column("gemeentecode", Kind.GEMEENTE, Role.QUASI, "Leverende gemeente (bij 15-18 de centrumgemeente)."),
         Column("gemeentecode_brp", Kind.GEMEENTE, Role.QUASI, "BRP-gemeente, als CBS die toevoegt.", nullable=True),
         BSN,
+        *FALLBACK,
         GEBOORTEJAAR,
         GESLACHT,
         Column("toewijzingsnummer", Kind.TEXT, Role.RECORD_KEY, "Nummer per gemeente.", nullable=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.checks import Between, DateBetween, NotBefore
 from schemas.column import Column, Kind, Role
-from schemas.common import BSN, GEBOORTEJAAR, GESLACHT, SKN, SKN_SOORT
+from schemas.common import BSN, FALLBACK, GEBOORTEJAAR, GESLACHT, SKN, SKN_SOORT
 from schemas.register import Register
 
 # 9999-12-31 means "unknown end" (pseudonymisation.md section 2, Settled): read as empty, never as a date.
@@ -25,6 +25,7 @@ IFZO = Register(
         SKN,
         SKN_SOORT,
         BSN,
+        *FALLBACK,
         GEBOORTEJAAR,
         GESLACHT,
         Column(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.checks import Between, DateBetween, NotBefore, OnlyWith
 from schemas.column import Column, Kind, Role
-from schemas.common import BSN, GEBOORTEJAAR, GESLACHT, SKN, SKN_SOORT
+from schemas.common import BSN, FALLBACK, GEBOORTEJAAR, GESLACHT, SKN, SKN_SOORT
 from schemas.register import OutOfScope, Register
 
 JJI = OutOfScope("JJI_BUITEN_BEREIK", "sector", ("JJI",), "Jeugdinrichtingen vallen buiten deze koppeling.")
@@ -27,6 +27,7 @@ INJUS = Register(
         BSN,
         SKN,
         SKN_SOORT,
+        *FALLBACK,
         GEBOORTEJAAR,
         GESLACHT,
         Column(
@@ -76,6 +77,7 @@ INJUS_TBS = Register(
         BSN,
         SKN,
         SKN_SOORT,
+        *FALLBACK,
         GEBOORTEJAAR,
         GESLACHT,
         Column("gebeurtenis", Kind.CODE, Role.ATTRIBUTE, "Gebeurtenis in de tbs.", codes="tbs_gebeurtenis"),

@@ -9,6 +9,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from schemas.column import Role
+from schemas.link_quality import LINKS
 from schemas.register import OutColumn, OutTable
 
 _STR, _INT, _DATE, _BOOL = pa.string(), pa.int64(), pa.date32(), pa.bool_()
@@ -161,7 +162,12 @@ TITLE_END_EVENTS = OutTable(
         _r("half_year", _STR, Q, "Halfjaar van dag 0, zoals 2022H1."),
         _r("status", _STR, M, "DEFINITIEF of VOORLOPIG.", "titel_eind_status"),
         _r("titel_groep", _STR, A, "Groep van de titel."),
-        _c("excluded", _STR, M, "NO_REALISED_CARE, OVERLIJDEN of UITZETTING; leeg telt mee."),
+        _c(
+            "excluded",
+            _STR,
+            M,
+            "NO_REALISED_CARE, OVERLIJDEN, UITZETTING of CONFLICT; leeg telt mee.",
+        ),
         _r("linkable", _BOOL, M, "Persoon heeft een identificerend nummer."),
         _r("entry_detention", _BOOL, A, "Detentie in de 24 maanden voor, of bij, het begin van de keten."),
         _r("detention_24m", _BOOL, A, "Detentie in de 24 maanden voor dag 0."),
@@ -202,5 +208,6 @@ LINKED_TABLES: dict[str, OutTable] = {
         TITLE_CHAINS,
         WMO_ARRANGEMENTS,
         TITLE_END_EVENTS,
+        LINKS,
     )
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from schemas.checks import Between, DateBetween, NotBefore
 from schemas.column import Column, Kind, Role
-from schemas.common import BSN, GEBOORTEJAAR, GESLACHT, SKN, SKN_SOORT
+from schemas.common import BSN, FALLBACK, GEBOORTEJAAR, GESLACHT, SKN, SKN_SOORT
 from schemas.register import Register
 
 RECLASSERING = Register(
@@ -19,6 +19,7 @@ RECLASSERING = Register(
         SKN,
         SKN_SOORT,
         BSN,
+        *FALLBACK,
         GEBOORTEJAAR,
         GESLACHT,
         Column("organisatie", Kind.CODE, Role.MEASURE, "Reclasseringsorganisatie.", codes="reclasseringsorganisatie"),

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from schemas.column import Role
 from schemas.indicators import INDICATOR_TABLES
+from schemas.link_quality import QUALITY_TABLES
 from schemas.register import OutColumn, OutTable
 
 _STR, _INT, _BOOL, _DBL = pa.string(), pa.int64(), pa.bool_(), pa.float64()
@@ -180,13 +181,7 @@ RECONCILIATION = OutTable(
 RUN_TABLES: dict[str, OutTable] = {
     table.name: table
     for table in (
-        TARGET_GROUP,
-        COVERAGE,
-        GMSD_HISTORY,
-        FUNNEL,
-        MATCH_RATES,
-        REGISTER_COUNTS,
-        RECONCILIATION,
-        *INDICATOR_TABLES,
+        *(TARGET_GROUP, COVERAGE, GMSD_HISTORY, FUNNEL, MATCH_RATES, REGISTER_COUNTS, RECONCILIATION),
+        *(*QUALITY_TABLES, *INDICATOR_TABLES),
     )
 }

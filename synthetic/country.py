@@ -28,8 +28,9 @@ from synthetic import (
     wmo,
     wmo_targets,
 )
+from synthetic import names as naming
 from synthetic.careers import CODE_WEIGHTS, Careers
-from synthetic.defects import Defects
+from synthetic.defects import Defects, NameDefects
 from synthetic.detention import Spells
 from synthetic.people import People
 from synthetic.rand import Bools, Ints, Streams, choose, some
@@ -71,8 +72,18 @@ class Block:
     people: People
 
 
-def make(out: Path, *, scale: float = 1.0, seed: int = 1, defects: Defects | None = None) -> Report:
-    """Write `out/extracts` and `out/truth`. Same scale, seed and defects: same bytes. ValueError for scale <= 0."""
+def make(
+    out: Path,
+    *,
+    scale: float = 1.0,
+    seed: int = 1,
+    defects: Defects | None = None,
+    names: NameDefects | None = None,
+) -> Report:
+    """Write `out/extracts` and `out/truth`. Same scale, seed and defects: same bytes. ValueError for scale <= 0.
+
+    With `names` the extracts also hold names, birth dates and postcodes, and some people are without a number.
+    """
     if not 0 < scale < math.inf:
         raise ValueError("scale is a positive number")
     planted = defects or Defects()
@@ -84,7 +95,7 @@ def make(out: Path, *, scale: float = 1.0, seed: int = 1, defects: Defects | Non
     with _files(extracts) as files, _truth(out / "truth") as kept:
         for block, size in enumerate(_sizes(scale)):
             streams = Streams(seed, block)
-            _add(files, kept, streams, size, (planted, habits), report)
+            _add(files, kept, streams, size, (planted, habits), report, names)
     _sidecars(extracts, Streams(seed, 0), scale, habits)
     about = {"synthetic": True, "scale": scale, "seed": seed}
     (out / "country.json").write_text(json.dumps(about) + "\n", encoding="utf-8")
@@ -145,11 +156,15 @@ def _add(
     scale: float,
     how: tuple[Defects, export_gmsd.Habits],
     report: Report,
+    names: NameDefects | None,
 ) -> None:
     block = build(streams, scale, how[0])
+    named = None if names is None else naming.Names.of(streams, block.people, names)
     first, report.persons = report.persons, report.persons + len(block.people)
     for name, rows, person in _exports(streams, scale, block, how):
         if length(rows):
+            if named is not None and names is not None and name != "crosswalk":
+                rows = naming.add(streams, name.rstrip("_12"), rows, person, named, names)  # noqa: PLW2901
             files[name].add(rows)
             kept.rows(name, person, first)
     kept.add("persons", truth.persons(block.people, first))

@@ -71,3 +71,46 @@ class Defects:
     def none(cls) -> Defects:
         """A country without planted errors."""
         return cls(**{field.name: 0.0 for field in fields(cls)})
+
+
+@dataclass(frozen=True)
+class NameDefects:
+    """Who is without a number, and what goes wrong in names, birth dates and postcodes; 0 switches one off.
+
+    Shares of the people of a register; an error is the same in all rows that a register holds about a person.
+    Used only where a country is made with names (country.make).
+    """
+
+    # Without BSN and SKN
+    detainee_unknown: float = 0.03  # Injus: foreign detainees, and people who give no number
+    client_by_name: float = 0.01  # GMSD: Wmo clients whom their municipality knows by name
+    request_by_name: float = 0.01  # 3RO and Ifzo, first rows before the SKN is known
+    # Names
+    accents_lost: float = 0.60
+    particle_behind: float = 0.30  # "Zandveld, van der"
+    particle_lost: float = 0.15
+    sound_alike: float = 0.05  # ij for y, k for c, a letter doubled
+    typo: float = 0.02  # one letter wrong
+    other_name: float = 0.03  # a partner's name or an alias instead of the name at birth
+    initials_short: float = 0.40  # only the first one
+    initial_wrong: float = 0.02
+    # Birth date and sex
+    day_month_swapped: float = 0.02
+    day_month_unknown: float = 0.02  # 00-00
+    year_off: float = 0.02
+    # Postcode
+    postcode_missing: float = 0.25
+    postcode_short: float = 0.10  # four digits
+    postcode_other: float = 0.15  # moved
+    # People who share a name and a postcode with somebody else: no error, but hard
+    family: float = 0.08
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            if not 0.0 <= getattr(self, field.name) <= 1.0:
+                raise ValueError(f"defect {field.name} is a rate between 0 and 1")
+
+    @classmethod
+    def none(cls) -> NameDefects:
+        """Names without errors, and everybody with the numbers they had."""
+        return cls(**{field.name: 0.0 for field in fields(cls)})

@@ -1,5 +1,5 @@
 -- grain in: one row per event. grain out: the same with its municipalities and whether the Wmo could be seen there.
--- why: settlement, origin, BRP, delivery in that order; a usable code anywhere goes before 0000 and 1999.
+-- why: the first in the plan's order (settlement, origin, BRP, delivery); a usable code anywhere goes before 0000 and 1999.
 -- source: linkage.md sections 4 and 7, Municipality; NOT_OBSERVABLE and CENSORED of section 7, Outcome.
 create table event_place as
 with
@@ -12,13 +12,7 @@ known as (
     d.last_spell.settlement as settlement,
     w.gemeente_brp as brp,
     w.gemeente_delivery as delivery,
-    w.person_id is not null as has_wmo,
-    case least(place_rank(settlement), place_rank(origin), place_rank(brp), place_rank(delivery))
-      when place_rank(settlement) then 'SETTLEMENT'
-      when place_rank(origin) then 'ORIGIN'
-      when place_rank(brp) then 'BRP'
-      else 'DELIVERY'
-    end as first_basis
+    w.person_id is not null as has_wmo
   from events as e
   left join event_detention as d
     on d.person_id = e.person_id
@@ -27,16 +21,37 @@ known as (
     on w.person_id = e.person_id
     and w.chain_begin = e.chain_begin
 ),
+options as (
+  select
+    person_id,
+    chain_begin,
+    unnest([
+      {'basis': 'SETTLEMENT', 'gemeente': settlement},
+      {'basis': 'ORIGIN', 'gemeente': origin},
+      {'basis': 'BRP', 'gemeente': brp},
+      {'basis': 'DELIVERY', 'gemeente': delivery}
+    ]) as place
+  from known
+),
+chosen as (
+  select
+    o.person_id,
+    o.chain_begin,
+    first(o.place order by place_rank(o.place.gemeente), r.place_order) as place
+  from options as o
+  join ref_place_order as r
+    on r.basis = o.place.basis
+  group by all
+),
 placed as (
   select
-    *,
-    case first_basis
-      when 'SETTLEMENT' then settlement
-      when 'ORIGIN' then origin
-      when 'BRP' then brp
-      else delivery
-    end as gemeente
-  from known
+    k.*,
+    c.place.basis as first_basis,
+    c.place.gemeente as gemeente
+  from known as k
+  join chosen as c
+    on c.person_id = k.person_id
+    and c.chain_begin = k.chain_begin
 ),
 seen as (
   select

@@ -25,8 +25,11 @@ select
     when not c.realised then 'NO_REALISED_CARE'
     when g.died then 'OVERLIJDEN'
     when g.deported then 'UITZETTING'
+    when $conflict_rule = 'EXCLUDE' and (p.conflict_geboortejaar or p.conflict_geslacht) then 'CONFLICT'
   end as excluded
 from title_chains as c
+join persons as p
+  on p.person_id = c.person_id
 left join gone as g
   on g.person_id = c.person_id
   and g.chain_begin = c.chain_begin

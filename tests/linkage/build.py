@@ -2,7 +2,8 @@
 
 `write_deliveries(tmp_path, {"ifzo": [{"skn": "p1", "titel_eind": "2022-03-01"}]})` makes what the TTP's store
 holds after intake. Identifiers and record keys are short labels (`bsn="a"`): a pseudonym is the SHA-256 of
-type and label. Columns that a row leaves out get the default of `DEFAULTS`, else they are empty.
+type and label. Columns that a row leaves out get the default of `DEFAULTS`, else they are empty. A register in
+which a row has a name, initials, birth date or postcode is delivered with fallback keys.
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from linkage.link import Delivery
+from pseudonymize.fallback import derive
 from schemas import ddl
 from schemas.column import Role
+from schemas.common import FALLBACK_KEYS
 from schemas.pseudonym import Domain, mirrored
 from schemas.registers import REGISTERS
 
 Row = dict[str, Any]
 Coverage = Mapping[str, Iterable[str]]
 ID_COLUMNS = ("bsn", "skn", "vip")
+PARTS = ("geboortenaam", "voorletters", "geboortedatum", "postcode")
 
 # Columns the agreements drop at the source: never in a payload.
 DROPPED = {
@@ -119,9 +123,22 @@ def write_deliveries(
 
 def _write_link(target: Path, rows: list[Row], ids: list[bytes], rng: random.Random) -> None:
     order = rng.sample(range(len(rows)), len(rows))
-    cells = {name: [_pseudonym_of(name, rows[i]) for i in order] for name in ID_COLUMNS}
-    table = pa.table({"row_id": [ids[i] for i in order], **cells}, schema=ddl.identity_schema(LINK))
+    keyed = any(name in row for row in rows for name in PARTS)
+    names = (*ID_COLUMNS, *FALLBACK_KEYS) if keyed else ID_COLUMNS
+    told = [{**row, **keys} for row, keys in zip(rows, keys_of(rows), strict=True)] if keyed else rows
+    cells = {name: [_pseudonym_of(name, told[i]) for i in order] for name in names}
+    table = pa.table({"row_id": [ids[i] for i in order], **cells}, schema=ddl.identity_schema(LINK, fallback=keyed))
     pq.write_table(labelled(table), target / "link.parquet")
+
+
+def keys_of(rows: Sequence[Row]) -> list[Row]:
+    """The fallback keys that the supplier tool makes of a row's name, initials, birth date, postcode and sex."""
+    names = (*PARTS, "geslacht")
+    table = pa.table({name: pa.array([row.get(name) for row in rows], pa.string()) for name in names})
+    keys = derive(table).keys
+    return [
+        dict(zip(keys, values, strict=True)) for values in zip(*(k.to_pylist() for k in keys.values()), strict=True)
+    ]
 
 
 def _pseudonym_of(name: str, row: Row) -> bytes | None:

@@ -64,11 +64,40 @@ def countries(draw: st.DrawFn) -> Country:
     """A few towns of a few people each; all share the municipalities, so also what makes a year numbered."""
     rows: dict[str | tuple[str, int], list[Row]] = {}
     numbers = draw(st.sampled_from((("n1", "n1", "n2"), ("n1", "n1", "n1", "n1", "n2", None), (None,))))
+    named = draw(st.booleans())
     for town, found in enumerate(draw(st.lists(_town(numbers), min_size=1, max_size=8))):
+        picks = draw(st.lists(st.integers(0, 6 * len(MISTAKES) - 1), min_size=2, max_size=10)) if named else []
         for key, given in found.items():
-            rows.setdefault(key, []).extend(_renamed(row, town) for row in given)
+            called = (_called(row, key[0], town, picks, place) for place, row in enumerate(given))
+            rows.setdefault(key, []).extend(_renamed(row, town) for row in called)
     status = st.sampled_from(("voorlopig", "nader_voorlopig", "definitief"))
     return Country(rows, {1: draw(_covered()), 2: draw(_later())}, {1: draw(status), 2: draw(status)})
+
+
+# What a register makes of a name, birth date or postcode: decision 26.
+MISTAKES: tuple[Row, ...] = (
+    *({}, {}, {"geboortenaam": "Nepveld, van der"}, {"geboortenaam": "Nepvelt"}, {"geboortenaam": "Kunststra"}),
+    *({"voorletters": "E"}, {"geboortedatum": "1980-12-05"}, {"geboortedatum": "1981-05-12"}),
+    *({"geboortedatum": "1980-00-00"}, {"geslacht": "M"}, {"postcode": None}, {"postcode": "9876 OA"}),
+    *({"postcode": None, "geboortedatum": None}, {"geboortenaam": None, "voorletters": None}),
+)
+
+
+def _called(row: Row, register: str, town: int, picks: list[int], place: int) -> Row:
+    """The row with a name, perhaps: one of a few people of the town, perhaps with a mistake."""
+    if not picks or register == "crosswalk":
+        return row
+    who, mistake = divmod(picks[place % len(picks)], len(MISTAKES))
+    if who == 5:
+        return row
+    person = {
+        "geboortenaam": "van der Nepveld",
+        "voorletters": "ABCDE"[who] + ".",
+        "geboortedatum": f"1980-05-{12 + town:02d}",
+        "postcode": f"{1000 + town} FX",
+        "geslacht": "V",
+    }
+    return row | person | MISTAKES[mistake]
 
 
 def _renamed(row: Row, town: int) -> Row:

@@ -17,7 +17,8 @@ from linkage.plan import Plan
 from schemas import codes
 from schemas.column import Kind, Role
 from schemas.registers import REGISTERS
-from tests.linkage.build import DEFAULTS, DROPPED, ID_COLUMNS, Row, pseudonym
+from tests.linkage import oracle_links
+from tests.linkage.build import DEFAULTS, DROPPED, ID_COLUMNS, PARTS, Row, pseudonym
 from tests.linkage.oracle_gmsd import (
     Arrangement,
     Coverage,
@@ -104,13 +105,15 @@ def oracle(
     coverage: Mapping[int, Mapping[str, Iterable[str]]],
     plan: Plan,
     status: Mapping[int, str] | None = None,
+    model: oracle_links.Model = (),
 ) -> dict[str, list[tuple[Any, ...]]]:
     """Every linked table, coverage and target_group; `status` is the status per GMSD delivery (default final)."""
     sequences = {1 if isinstance(key, str) else key[1] for key in rows if "gmsd" in (key, key[0])}
     delivered = Coverage({s: coverage.get(s, {}) for s in sequences}, status or {}, plan)
     read = _read(rows)
     read["gmsd"] = [row for row in read["gmsd"] if not delivered.replaces(row)]
-    people = _people(read)
+    fallen: dict[int, float] = {}
+    people = _people(read, plan, model, fallen)
     wmo = arrangements({p.number: p.rows["gmsd"] for p in people}, delivered, plan)
     out: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
     events: list[Event] = []
@@ -124,6 +127,7 @@ def oracle(
         out["placement_requests"] += _requests(person)
         out["care_spells"] += care
         out["title_chains"] += chains
+        out["register_links"] += oracle_links.links(person.number, person.rows, fallen)
     out["wmo_arrangements"] = [tuple(a) for a in wmo]
     out["title_end_events"] = [e.row for e in events]
     done = {name: sorted(map(tuple, found), key=nulls_last) for name, found in out.items()}
@@ -152,6 +156,8 @@ def _read(rows: Rows) -> dict[str, list[Row]]:
                 if column.kind is Kind.DATE and isinstance(value, str):
                     full[column.name] = dt.date.fromisoformat(value)
             read[register].append(full)
+    if any(row.get(name) for found in read.values() for row in found for name in PARTS):
+        oracle_links.add_keys(read)
     return read
 
 
@@ -159,8 +165,11 @@ def _links(row: Row) -> frozenset[tuple[str, str]]:
     return frozenset((kind, str(row[kind])) for kind in ID_COLUMNS if row.get(kind) is not None)
 
 
-def _people(read: dict[str, list[Row]]) -> list[Person]:
-    """P1-P3: components of numbers by their lowest pseudonym, then rows without a number."""
+def _people(
+    read: dict[str, list[Row]], plan: Plan, model: oracle_links.Model, fallen: dict[int, float]
+) -> list[Person]:
+    """P1-P3: components of numbers by their lowest pseudonym, then rows without a number: linked by fallback keys,
+    in groups of their own (the chances of both go into `fallen`), or alone."""
     components: list[set[tuple[str, str]]] = []
     for row in (row for found in read.values() for row in found if _links(row)):
         touched = [c for c in components if c & _links(row)]
@@ -172,10 +181,34 @@ def _people(read: dict[str, list[Row]]) -> list[Person]:
     people = [Person(number, links) for number, links in enumerate(known)]
     for row in (row for row in payload if _links(row)):
         next(p for p in people if _links(row) <= p.links).rows[row["_register"]].append(row)
-    for row in sorted((row for row in payload if not _links(row)), key=_order):
+    bare = [row for row in payload if not _links(row)]
+    if model:
+        _fall_back(people, payload, bare, plan, model, fallen)
+    for row in sorted((row for row in bare if id(row) not in fallen), key=_order):
         people.append(Person(len(people), frozenset()))
         people[-1].rows[row["_register"]].append(row)
     return people
+
+
+def _fall_back(  # noqa: PLR0917
+    people: list[Person],
+    payload: list[Row],
+    bare: list[Row],
+    plan: Plan,
+    model: oracle_links.Model,
+    fallen: dict[int, float],
+) -> None:
+    """Decision 27: give rows without a number their person, or make groups of them people."""
+    numbered = [(p.number, row) for p in people for rows in p.rows.values() for row in rows]
+    found = oracle_links.records(numbered, bare)
+    person, chances, left = oracle_links.decide(found, plan, model)
+    for group in left:
+        people.append(Person(len(people), frozenset()))
+        person |= dict.fromkeys(group, people[-1].number)
+    for record, who in person.items():
+        for row in found[record].rows:
+            people[who].rows[row["_register"]].append(row)
+            fallen[id(row)] = chances[record]
 
 
 def _order(row: Row) -> tuple[int, tuple[tuple[bool, Any], ...]]:

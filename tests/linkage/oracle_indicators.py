@@ -16,6 +16,7 @@ from linkage.plan import Plan
 from schemas.gemeente import gemeenten
 from schemas.indicators import DETENTION, INFLOW, KLASSEN, TITLE_ENDS
 from schemas.linked import LINKED_TABLES
+from tests.linkage import oracle_links
 from tests.linkage.oracle import CARE_ORDER, FOREVER, ONE_DAY, Rows, add_months, oracle
 from tests.linkage.oracle_gmsd import SPECIAL_NAMES, Arrangement, Coverage, day_after, half_of, place_rank, usable
 
@@ -29,12 +30,16 @@ OUT = {"NO_REALISED_CARE": "zonder_zorg", "OVERLIJDEN": "overleden", "UITZETTING
 
 
 def indicators(
-    rows: Rows, coverage: Mapping[int, Mapping[str, Iterable[str]]], plan: Plan, status: Mapping[int, str]
+    rows: Rows,
+    coverage: Mapping[int, Mapping[str, Iterable[str]]],
+    plan: Plan,
+    status: Mapping[int, str],
+    model: oracle_links.Model = (),
 ) -> dict[str, Table]:
     """Every table of schemas.indicators, rows in declared column order, unsorted."""
     sequences = {key[1] for key in rows if key[0] == "gmsd"}
     delivered = Coverage({s: coverage.get(s, {}) for s in sequences}, status, plan)
-    told = oracle(rows, coverage, plan, status)
+    told = oracle(rows, coverage, plan, status, model)
     linked = {name: [_thing(name, row) for row in told.get(name, [])] for name in LINKED_TABLES}
     linked["arrangements"] = [Arrangement(*row) for row in told.get("wmo_arrangements", [])]
     events = [_event(e, delivered, plan) for e in linked["title_end_events"]]

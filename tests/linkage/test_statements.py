@@ -41,7 +41,7 @@ def test_every_window_of_the_plan_is_used_by_a_statement_or_by_the_stage() -> No
 
 def test_every_declared_table_is_made() -> None:
     made = set(re.findall(r"create table (\w+)", "\n".join(queries.text(name) for name in NAMES)))
-    by_python = {"funnel", "reconciliation"}
+    by_python = {"funnel", "reconciliation", "fallback_model", "fallback_curve"}
     assert {*LINKED_TABLES, *RUN_TABLES} <= made | by_python
 
 
@@ -70,7 +70,7 @@ def test_a_plan_whose_windows_do_not_grow_is_refused(change: dict[str, int]) -> 
 
 def test_the_plan_says_itself_in_words() -> None:
     text = " ".join(Plan().in_words())
-    for number in ("30 dagen", "24 maanden", "180 dagen", "3 dagen", "183 dagen", "2023"):
+    for number in ("30 dagen", "24 maanden", "180 dagen", "3 dagen", "183 dagen", "2023", "0.95"):
         assert number in text
 
 

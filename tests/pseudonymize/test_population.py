@@ -160,10 +160,14 @@ def test_more_persons_than_numbers_is_no_manifest(delivered, tmp_path, change: d
         accept.verify(folder, delivered.world.agreement("injus"), delivered.world.public)
 
 
-def test_the_converter_counts_pre_pseudonyms_over_batches() -> None:
+def test_the_converter_counts_pre_pseudonyms_over_batches_and_no_canary() -> None:
     rng = np.random.default_rng(2)
     values = [rng.bytes(32) for _ in range(50)]
-    found = Converted()
-    for part in (values[:30], values[20:], [None, *values[:5]]):
-        found.add("bsn", pa.array(part, pa.binary(32)))
+    planted = rng.bytes(16)
+    found = Converted([planted.hex()])
+    for part in (values[:30], values[20:], [None, *values[:5]], [rng.bytes(32)]):
+        ids = [planted] if len(part) == 1 else [rng.bytes(16) for _ in part]
+        nothing = pa.nulls(len(part), pa.binary(32))
+        cells = {"bsn": pa.array(part, pa.binary(32)), "skn": nothing, "vip": nothing}
+        found.add(pa.RecordBatch.from_pydict({"row_id": pa.array(ids, pa.binary(16)), **cells}))
     found.require_declared({"bsn": 50, "skn": 0, "vip": 0})

@@ -70,6 +70,8 @@ def fill(table: OutTable, rows: int) -> pa.Table:
             values = [f"{column.name}-{i % 2}" for i in range(rows)]
         elif pa.types.is_boolean(column.type):
             values = [i % 2 == 0 for i in range(rows)]
+        elif pa.types.is_fixed_size_binary(column.type):
+            values = [bytes([i]) * column.type.byte_width for i in range(rows)]
         elif pa.types.is_date(column.type):
             values = [dt.date(2022, 1, 1 + i) for i in range(rows)]
         else:

@@ -168,7 +168,7 @@ def half() -> tuple[pa.Table, Period, np.ndarray]:
 def test_two_municipalities_that_know_their_own_row_learn_nothing(
     half: tuple[pa.Table, Period, np.ndarray],
 ) -> None:
-    """The pooled views say safe; so does an attack with one row known, tried for two of them on the outsider's system."""
+    """The pooled views say safe; so does an attack with one row known, tried for two of them."""
     _, period, hidden = half
     assert audit(period, hidden) == 0
     view = outsider(period, hidden)

@@ -374,7 +374,7 @@ def test_a_missing_pseudonym_list_entry_is_refused(linked: Path, tmp_path: Path)
 def test_the_operators_report_says_the_same_in_both_forms(linked: Path, tmp_path: Path) -> None:
     text, page = publish.publish_operator(linked, tmp_path, run=RUN)
     markdown, html = text.read_text(encoding="utf-8"), page.read_text(encoding="utf-8")
-    for heading in ("Leveringen", "Redenen", "Personen en conflicten", "Koppelpercentages", "Dekking GMSD"):
+    for heading in ("Leveringen", "Redenen", "Samenvoegingen en conflicten", "Koppelpercentages", "Dekking GMSD"):
         assert heading in markdown and heading in html
     assert "12,000" in markdown and "DATUM_GEBEURTENIS_ONGELDIG" in html
     assert "Gedrukte cijfers naast de telling" in markdown
