@@ -5,10 +5,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := .tools
+# What the many short processes of a run import: compiled once, also where Python is told to write no bytecode.
+COMPILED := pyarrow numpy pydantic pydantic_core pydantic_settings yaml cryptography cyclopts rich
+ROOMS := estimation flows linkage pseudonymize release schemas synthetic
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
-.PHONY: demo test bench bench-delivery bench-pseudo bench-estimate bench-release mutate lint types contracts tests setup clean help
+.PHONY: demo compiled test bench bench-delivery bench-pseudo bench-estimate bench-release mutate lint types contracts tests setup clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -20,11 +23,15 @@ $(TOOLS)/bin/uv:
 $(VENV)/.ready: uv.lock pyproject.toml | $(TOOLS)/bin/uv
 	$(TOOLS)/bin/uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
 	$(TOOLS)/bin/uv sync --quiet --locked
+	cd $(VENV)/lib/python*/site-packages && $(CURDIR)/$(BIN)/python -m compileall -q -j 2 $(COMPILED)
 	touch $@
 
 setup: $(VENV)/.ready ## install what uv.lock pins, in .venv
 
-demo: setup ## link a synthetic Netherlands, from extracts to tables and pages, in ./demo
+compiled: setup
+	$(BIN)/python -m compileall -q $(ROOMS)
+
+demo: compiled ## link a synthetic Netherlands, from extracts to tables and pages, in ./demo
 	$(BIN)/koppel demo --out demo
 
 test: setup contracts lint types tests ## everything CI checks
@@ -40,7 +47,7 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
-tests: setup
+tests: compiled
 	rm -f .coverage .coverage.*
 	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report= --no-cov-on-fail
 	$(BIN)/coverage report --skip-covered --format=total

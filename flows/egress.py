@@ -6,6 +6,7 @@ converter's keys, because it must know what canaries look like in every domain, 
 
 from __future__ import annotations
 
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,23 +15,35 @@ from flows.settings import Settings
 from release import gate
 
 
-def passed(settings: Settings, out: Path) -> dict[str, int]:
+def passed(settings: Settings, out: Path, home: Future[dict[str, Any]] | None = None) -> dict[str, int]:
     """Judge a complete release folder and sign it; returns what was looked at. DisclosureRefused when it stops.
 
     Order: schema, labels and small counts of every file; canaries and density of numbers in what leaves, canaries in
     everything else the TTP holds; then checksums, signed. Any refusal leaves the folder without its final name.
+    `home` is the scan of what the TTP holds, when it was begun earlier (`at_home`).
     """
     files = gate.check_release(out)
-    looked = scan(settings, leaving=out)
+    with ThreadPoolExecutor(1) as pool:
+        staying = home or pool.submit(at_home, settings, out)
+        looked = rooms.pseudonymize("scan", "--leaving", out, *_needles(settings))
+        staying.result()
     gate.write_sums(out)
     signed = rooms.pseudonymize("sign", "--folder", out, "--keys", settings.keys / "gate")
     return {"files": files, "columns": int(looked["columns"]), "signed": int(signed["signed"])}
 
 
+def at_home(settings: Settings, out: Path) -> dict[str, Any]:
+    """Scan everything the TTP holds but the release folder `out`: some seconds, best begun before that is written."""
+    return rooms.pseudonymize("scan", "--folder", settings.home, "--skip", out, *_needles(settings))
+
+
 def scan(settings: Settings, *, leaving: Path | None = None, more: tuple[object, ...] = ()) -> dict[str, Any]:
     """Scan the TTP's home, and `leaving` by the stricter rules, for this TTP's canaries. Errors as the scan's."""
-    return rooms.pseudonymize(
-        "scan",
-        *("--folder", settings.home, "--store", settings.store, "--keys", settings.keys / "converter"),
-        *("--recipients", settings.recipient, *(("--leaving", leaving) if leaving else ()), *more),
-    )
+    stricter = ("--leaving", leaving) if leaving else ()
+    return rooms.pseudonymize("scan", "--folder", settings.home, *_needles(settings), *stricter, *more)
+
+
+def _needles(settings: Settings) -> tuple[object, ...]:
+    """Where the scan finds what canaries look like: it runs with the converter's keys."""
+    keys = ("--store", settings.store, "--keys", settings.keys / "converter")
+    return (*keys, "--recipients", settings.recipient)

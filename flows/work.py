@@ -190,7 +190,8 @@ def _release(settings: Settings) -> Done:
 
     def work(out: Path) -> Facts:
         how: dict[str, Any] = {"release_id": settings.release, "run": run}
-        with ThreadPoolExecutor(2) as pool:  # spreadsheets take a processor; DuckDB takes the other
+        with ThreadPoolExecutor(3) as pool:  # spreadsheets take a processor; DuckDB and the scan take the other
+            home = pool.submit(egress.at_home, settings, out)
             tables = pool.submit(publish.publish_vng, linked, out / "vng", estimated=estimated, **how)
             research = pool.submit(
                 publish.publish_research, linked, pseudonyms, out / "onderzoek", output=output, **how
@@ -201,7 +202,7 @@ def _release(settings: Settings) -> Done:
         if settings.truth is not None:
             made += publish.publish_truth(linked, settings.truth, out / "operator", run=run)
         (out / "run.json").write_text(json.dumps(run, indent=1, sort_keys=True), encoding="utf-8")
-        egress.passed(settings, out)
+        egress.passed(settings, out, home)
         return {"files": len(made)}
 
     done = resume.step(

@@ -157,7 +157,7 @@ def _keys(given: argparse.Namespace) -> Answer:
 def _scan(given: argparse.Namespace) -> Answer:
     from pseudonymize import commands  # noqa: PLC0415
 
-    found = commands.scan(given.folder, given.leaving, given.store, given.keys, given.recipients)
+    found = commands.scan(given.folder, given.leaving, given.store, given.keys, given.recipients, given.skip)
     if given.list:
         from pseudonymize.scan import write_list  # noqa: PLC0415
 
@@ -186,7 +186,7 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]]
     "convert": (_convert, ("delivery", "keys", "out", "epoch?")),
     "open": (_open, ("delivery", "keys", "out", "agreement")),
     "recipient": (_recipient, ("source", "recipient", "keys", "out", "epoch?")),
-    "scan": (_scan, ("folder?", "leaving?", "store?", "keys?", "recipients?", "list?", "report!")),
+    "scan": (_scan, ("folder?", "leaving?", "store?", "keys?", "recipients?", "skip?", "list?", "report!")),
     "sign": (_sign, ("folder", "keys")),
     "keys": (_keys, ("home", "suppliers", "recipients", "project", "epoch", "pre-epoch?")),
     **keyverbs.VERBS,

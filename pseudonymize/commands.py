@@ -85,10 +85,15 @@ def create_keys(  # noqa: PLR0917 - the order of `koppel keys init`
     return {"suppliers": len(public.suppliers), "checks": public.checks}
 
 
-def scan(
-    folder: Path | None, leaving: Path | None, store: Path | None, keys: Path | None, recipients: str | None
+def scan(  # noqa: PLR0917 - the order of the verb
+    folder: Path | None,
+    leaving: Path | None,
+    store: Path | None,
+    keys: Path | None,
+    recipients: str | None,
+    skip: Path | None = None,
 ) -> Found:
-    """Scan what stays (`folder`, canaries' links at home in `store`) and what leaves (`leaving`).
+    """Scan what stays (`folder` without `skip`, canaries' links at home in `store`) and what leaves (`leaving`).
 
     With `store` and the converter's `keys` for the canaries in every domain; without, for their numbers alone.
     Errors of needles.of_canaries; ConfigError bad_call when there is nothing to scan.
@@ -105,7 +110,7 @@ def scan(
     if leaving is not None:
         found = scanner.scan(leaving, leaving=True)
     if folder is not None:
-        found.add(scanner.scan(folder, home=store, skip=[leaving] if leaving else []))
+        found.add(scanner.scan(folder, home=store, skip=[one for one in (leaving, skip) if one]))
     return found
 
 

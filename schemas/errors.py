@@ -128,7 +128,7 @@ ADVICE: dict[str, str] = {
     "replay": "this sequence number was accepted before; nothing was changed",
     "sequence_gap": "an earlier delivery is missing; ask the supplier for the number named here",
     "pseudonym_missing": "persons and recipient pseudonyms do not match one to one; run the recipient step again",
-    "not_linked": "there are no linked tables there; run `koppel run` first, or name a folder with --linked",
+    "not_linked": "there are no linked tables there; run the link step first (`koppel run`), or name another folder",
     "figures_differ": "recounted figures lie outside their tolerance; look at the lines marked ! and find out why",
     "rows_lost": "a row is missing or counted twice between delivery and linkage; nothing was written",
     "mixed_domains": "pseudonyms of two domains or epochs would meet, or lack a label; convert again under one key",

@@ -16,7 +16,6 @@ from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import openpyxl
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
@@ -181,6 +180,8 @@ def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
 
 
 def _xlsx(register: Register, path: Path) -> Iterator[TextBatch]:
+    import openpyxl  # noqa: PLC0415 - a fifth of a second that only spreadsheets need
+
     with contextlib.closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
         rows = book.worksheets[0].iter_rows(values_only=True)
         names = [str(cell).strip().lower() for cell in next(rows, ()) if cell is not None]

@@ -59,7 +59,8 @@ def test_what_passed_the_gate_is_signed_and_anyone_can_check_it(settings: Settin
         with pytest.raises(InvalidSignature):
             public.verify((settings.out / reader / "SHA256SUMS.sig").read_bytes(), sums + b"x")
         listed = {line.split("  ")[1] for line in sums.decode().splitlines()}
-        held = {p.name for p in (settings.out / reader).iterdir()} - {"SHA256SUMS", "SHA256SUMS.sig"}
+        inside = settings.out / reader
+        held = {str(p.relative_to(inside)) for p in inside.rglob("*") if p.is_file()} - {"SHA256SUMS", "SHA256SUMS.sig"}
         assert listed == held
     assert not (settings.out / "operator" / "SHA256SUMS").exists()  # stays inside
 
@@ -79,7 +80,7 @@ def test_canaries_went_in_and_came_out_nowhere(settings: Settings) -> None:
 
 LEAKS: dict[str, Callable[[Settings, Path], Path]] = {
     "link pseudonym in a page": lambda s, out: put(out / "vng/doelgroep.html", links_of(s)[0].hex().encode()),
-    "link pseudonym in the event log": lambda s, _: put(s.state / "events.jsonl", links_of(s)[0].hex().encode()),
+    "link pseudonym in the audit log": lambda s, _: put(s.state / "audit.jsonl", links_of(s)[0].hex().encode()),
     "number in prefect's storage": lambda s, _: put(s.home / "prefect" / "x", canary.of("gmsd")[1].bsn_syn.encode()),
     "link pseudonym among the linked tables": lambda s, _: table(s.run / "linked" / "x.parquet", links_of(s)),
 }
@@ -100,7 +101,7 @@ def table(path: Path, values: list[bytes]) -> Path:
 @pytest.mark.parametrize("leak", LEAKS)
 def test_a_leak_anywhere_stops_the_release(settings: Settings, tmp_path: Path, leak: str) -> None:
     out = unsigned(settings, tmp_path)
-    before = (settings.state / "events.jsonl").read_bytes()
+    before = (settings.state / "audit.jsonl").read_bytes()
     spoiled = LEAKS[leak](settings, out)
     try:
         with pytest.raises(DisclosureRefused) as caught:
@@ -108,7 +109,7 @@ def test_a_leak_anywhere_stops_the_release(settings: Settings, tmp_path: Path, l
     finally:
         if not spoiled.is_relative_to(out):
             spoiled.unlink()
-        (settings.state / "events.jsonl").write_bytes(before)
+        (settings.state / "audit.jsonl").write_bytes(before)
     assert (caught.value.code, caught.value.exit_code) == ("canary_found", 14)
     assert not any(link.hex() in str(caught.value) for link in links_of(settings))
 

@@ -9,6 +9,7 @@ import pytest
 
 from flows.settings import load
 from flows.verbs.estimate import estimate
+from pseudonymize.ceremony import create_demo_keys
 from schemas.errors import ConfigError
 from tests.estimation import linked
 
@@ -19,6 +20,7 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     paths = ("home", "agreements", "keys", "inbox", "gateway")
     lines = [*(f'{name} = "{name}"' for name in paths), "draws = 100", "seed = 5"]
     (folder / "koppel.toml").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    create_demo_keys(folder / "keys", ["justid"], ["onderzoek"], "demo", "epoch-1")  # every step is audited
     linked.write(load(folder / "koppel.toml").run / "linked", persons=600)
     return folder / "koppel.toml"
 
