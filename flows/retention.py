@@ -145,7 +145,8 @@ def _described(one: Due) -> dict[str, Any]:
 
 def _delete(settings: Settings, path: Path) -> None:
     """Remove it, and the journal of the step whose output it was: that step can no longer be skipped."""
-    step = "release" if path.parent == settings.out else {"linked": "link", "recipient": "recipient"}.get(path.name)
+    of_run = {"linked": "link", "estimated": "estimate", "recipient": "recipient"}
+    step = "release" if path.parent == settings.out else of_run.get(path.name)
     if step is not None:
         (settings.state / "steps" / f"{step}.json").unlink(missing_ok=True)
     if path.is_dir():

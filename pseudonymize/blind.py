@@ -105,6 +105,8 @@ def collect(source: Path, register: Register, agreement: Agreement, progress: Pr
         report = DeliveryReport(register.name)
         for batch in accepted(source, register, Rules.of(agreement), report, quarantine, progress=progress):
             distinct.add(batch.found)
+    if not list(distinct.groups()):
+        return []
     distinct.add(canary.rows(register, Rules.of(agreement))[1])  # planted in every delivery, so asked for as well
     return list(distinct.groups())
 

@@ -147,7 +147,7 @@ def _link_column(schema: pa.Schema, key: Key) -> str:
     found = domain.of_field(schema, column)
     if schema.field(column).type not in {pa.binary(), pa.binary(prf.PSEUDONYM), found.type()}:
         raise DeliveryError("bad_schema", column="link")
-    domain.require(schema, column, Domain(prf.SCHEME, key.project, "link", key.epoch))
+    domain.require(schema, column, Domain(found.scheme, key.project, "link", key.epoch))
     return column
 
 

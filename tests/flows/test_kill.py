@@ -59,6 +59,7 @@ def go(stage, register, boundary):
         pipeline.intake(settings, register)
     else:
         pipeline.link(settings)
+        pipeline.estimate(settings)
         pipeline.publish(settings)
         pipeline.upkeep(settings)
 

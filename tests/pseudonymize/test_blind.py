@@ -37,7 +37,9 @@ from pseudonymize.parties import PublicKeys
 from pseudonymize.quarantine import Quarantine
 from pseudonymize.report import DeliveryReport
 from schemas.errors import ConfigError, DeliveryError, KeyUnavailable
-from tests.pseudonymize.conftest import World
+from tests.pseudonymize.conftest import PLANTED, World
+
+ELEMENTS = 20 + 2 * PLANTED  # ten numbers and ten SKNs, and those of the planted canaries
 
 SUITE = oprf.Suite(oprf.VOPRF)
 
@@ -259,7 +261,7 @@ def test_a_delivery_passes_the_same_pipeline_under_a_label_of_its_own(asked: Ask
     link = pq.read_table(tmp_path / "link.parquet")
     assert of_field(link.schema, "bsn") == Domain("v1-blind", "koppelpunt-demo", "link", "epoch-1")
     assert link["bsn"].null_count == 6
-    assert len(set(link["bsn"].to_pylist())) == 11  # ten persons, and none
+    assert len(set(link["bsn"].to_pylist())) == 11 + PLANTED  # ten persons, the canaries, and none
     one = link.select(["row_id", "bsn"])
     pq.write_table(one, tmp_path / "persons.parquet")
     to_recipient(tmp_path / "persons.parquet", "gemeente", country.world.converter, tmp_path / "out.parquet")
@@ -312,8 +314,9 @@ def test_large_extracts_go_in_batches_with_a_proof_each(country: Country, monkey
     told: list[int] = []
     request = country.ask(source)
     answer = country.evaluate(request, progress=lambda _, done, __: told.append(done))
-    assert told == [4, 8, 10, 14, 18, 20]  # ten numbers and ten SKNs, never of two types in one batch
-    assert len(json.loads((answer / "answer.json").read_text())["proofs"]) == 6
+    assert told[-1] == ELEMENTS and 10 + PLANTED in told  # numbers, then SKNs: never of two types in one batch
+    assert max(b - a for a, b in itertools.pairwise([0, *told])) == 4
+    assert len(json.loads((answer / "answer.json").read_text())["proofs"]) == len(told)
     steps: list[tuple[str, int, int | None]] = []
     mode = country.answered(source, answer, progress=lambda *step: steps.append(step))
     assert mode.made.keys() == {"bsn", "skn"}
@@ -326,7 +329,7 @@ def test_large_extracts_go_in_batches_with_a_proof_each(country: Country, monkey
 def test_the_evaluator_gets_as_many_random_points_as_there_are_distinct_identifiers(asked: Asked) -> None:
     request = json.loads((asked.request / "request.json").read_text())
     found = points(asked.request / "blinded.age", asked.country.evaluator.identity())
-    assert found.num_rows == request["elements"] == 20
+    assert found.num_rows == request["elements"] == ELEMENTS
     assert found.schema.equals(blind_files.BLINDED, check_metadata=True)
     assert {path.name for path in asked.request.iterdir()} == {"request.json", "request.sig", "blinded.age"}
     other = asked.country.ask(asked.source, sequence=2)
@@ -348,7 +351,7 @@ def test_points_and_blinds_in_one_hand_are_an_unkeyed_hash(asked: Asked) -> None
     seeded = blind.Seeded(seed, Rules.of(agreement), "koppelpunt-demo", "run-1", None)
     slices = list(seeded.slices(groups))
     found = points(asked.request / "blinded.age", country.evaluator.identity())["blinded"].to_pylist()
-    unblinded = {group.times(group.invert(b), p) for b, p in zip(slices[0].blinds, found[:10], strict=True)}
+    unblinded = {group.times(group.invert(b), p) for b, p in zip(slices[0].blinds, found[: 10 + PLANTED], strict=True)}
     head = slices[0].inputs[0][:-9]
     tried = {SUITE.hash_to_group(head + b"%09d" % number) for number in range(700_000_000, 700_000_200)}
     assert len(unblinded & tried) == 10
@@ -395,19 +398,30 @@ def test_another_key_at_the_evaluator_is_found_by_the_proof(asked: Asked, tmp_pa
 
     wrong, public = SUITE.derive_key_pair(bytes(32), b"other")
     blinded = points(asked.answer / "evaluated.age", asked.country.keys().identity())["blinded"].to_pylist()
-    groups = [blinded[:10], blinded[10:]]
+    groups = split(asked, blinded)
     made = [[group.times(wrong.reveal(), one) for one in some] for some in groups]
     proofs = [prove(wrong, public, *pair).hex() for pair in zip(groups, made, strict=True)]
-    folder = forged(asked, tmp_path, lambda table: column(table, "evaluated", [*made[0], *made[1]]), proofs=proofs)
+    folder = forged(
+        asked, tmp_path, lambda table: column(table, "evaluated", list(itertools.chain(*made))), proofs=proofs
+    )
     with pytest.raises(DeliveryError, match="bad_proof"):
-        in_two_batches(asked, folder)
+        in_batches(asked, folder)
 
 
-def in_two_batches(asked: Asked, folder: Path) -> Blind:
-    """Read a forged answer (one record batch) as two, as the request was."""
+def split(asked: Asked, elements: list[bytes]) -> list[list[bytes]]:
+    """Elements in the batches of the honest answer: one identifier type and width each, with a proof of its own."""
+    with seal.opened(asked.answer / "evaluated.age", asked.country.keys().identity()) as reader:
+        sizes = [batch.num_rows for batch in reader]
+    left = iter(elements)
+    return [list(itertools.islice(left, size)) for size in sizes]
+
+
+def in_batches(asked: Asked, folder: Path) -> Blind:
+    """Read a forged answer (one record batch) in the batches of the honest one."""
     given = points(folder / "evaluated.age", asked.country.keys().identity())
     (folder / "evaluated.age").unlink()
-    parts = [given.slice(0, 10), given.slice(10)]
+    ends = list(itertools.accumulate(len(part) for part in split(asked, [b""] * given.num_rows)))
+    parts = [given.slice(start, end - start) for start, end in itertools.pairwise([0, *ends])]
     sha256 = seal.seal(folder / "evaluated.age", asked.country.keys().recipient(), given.schema, parts)
     answer = json.loads((folder / "answer.json").read_text())
     (folder / "answer.json").write_text(json.dumps({**answer, "sha256": sha256}))
@@ -416,7 +430,7 @@ def in_two_batches(asked: Asked, folder: Path) -> Blind:
 
 def test_the_forger_of_these_tests_can_make_a_good_answer(asked: Asked, tmp_path: Path) -> None:
     """So that the refusals below are refusals of the change, not of the forger."""
-    assert in_two_batches(asked, forged(asked, tmp_path, lambda table: table)).made
+    assert in_batches(asked, forged(asked, tmp_path, lambda table: table)).made
 
 
 def times_other(element: bytes) -> bytes:
@@ -439,7 +453,7 @@ def test_a_changed_answer_is_refused(asked: Asked, tmp_path: Path, change: Any) 
     name, work, code = change
     folder = forged(asked, tmp_path, lambda table: column(table, name, work(table[name].to_pylist())))
     with pytest.raises(DeliveryError, match=code):
-        in_two_batches(asked, folder)
+        in_batches(asked, folder)
 
 
 def test_honest_answers_to_other_questions_are_refused(asked: Asked, tmp_path: Path) -> None:
@@ -448,12 +462,13 @@ def test_honest_answers_to_other_questions_are_refused(asked: Asked, tmp_path: P
 
     key = asked.country.evaluator.oprf().secret
     public = asked.country.told.key
-    own = [SUITE.blind(b"%d" % number, group.random_scalar()) for number in range(20)]
+    own = [SUITE.blind(b"%d" % number, group.random_scalar()) for number in range(ELEMENTS)]
     made = [group.times(key.reveal(), one) for one in own]
-    proofs = [prove(key, public, own[s], made[s]).hex() for s in (slice(0, 10), slice(10, 20))]
+    pairs = zip(split(asked, own), split(asked, made), strict=True)
+    proofs = [prove(key, public, *pair).hex() for pair in pairs]
     folder = forged(asked, tmp_path, lambda t: column(column(t, "blinded", own), "evaluated", made), proofs=proofs)
     with pytest.raises(DeliveryError, match="blind_mismatch"):
-        in_two_batches(asked, folder)
+        in_batches(asked, folder)
 
 
 def test_answer_state_extract_and_mode_must_belong_together(asked: Asked, tmp_path: Path) -> None:
@@ -468,7 +483,7 @@ def test_answer_state_extract_and_mode_must_belong_together(asked: Asked, tmp_pa
         country.answered(asked.source, forged(asked, tmp_path, lambda table: table.combine_chunks()))
     shutil.rmtree(tmp_path / asked.answer.name)
     with pytest.raises(DeliveryError, match="blind_mismatch"):  # a proof too many
-        in_two_batches(asked, forged(asked, tmp_path, lambda table: table, proofs=[*proofs, proofs[0]]))
+        in_batches(asked, forged(asked, tmp_path, lambda table: table, proofs=[*proofs, proofs[0]]))
     shutil.rmtree(tmp_path / asked.answer.name)
     with pytest.raises(DeliveryError, match="bad_hash"):
         folder = forged(asked, tmp_path, lambda table: table)
@@ -520,7 +535,7 @@ def test_asking_refuses_before_it_writes(country: Country, tmp_path: Path) -> No
     with pytest.raises(ConfigError, match="nothing_to_blind"):
         ask(source=empty)
     assert not (tmp_path / "out").exists() and not (tmp_path / "s").exists()
-    assert ask(progress=lambda *_: None) == 4  # two numbers, two SKNs
+    assert ask(progress=lambda *_: None) == 4 + 2 * PLANTED  # two numbers, two SKNs, and the canaries' of both
     with pytest.raises(ConfigError, match="output_exists"):
         ask(state=tmp_path / "s" / "b.key")
 
@@ -547,8 +562,8 @@ def points_table(values: list[bytes]) -> pa.Table:
 
 
 REQUESTS: dict[str, tuple[dict[str, Any], str]] = {
-    "more than declared": ({"elements": 19}, "row_count_mismatch"),
-    "fewer than declared": ({"elements": 21}, "row_count_mismatch"),
+    "more than declared": ({"elements": ELEMENTS - 1}, "row_count_mismatch"),
+    "fewer than declared": ({"elements": ELEMENTS + 1}, "row_count_mismatch"),
     "over the quota": ({"elements": 5_000_001}, "over_quota"),
     "for another evaluator": ({"evaluator": "00" * 32}, "key_check"),
     "another project": ({"project": "ander"}, "wrong_domain"),
@@ -605,7 +620,7 @@ def test_with_a_ledger_each_request_is_answered_once_and_in_order(asked: Asked, 
         where = asked.country.evaluator, asked.country.world.public, tmp_path / name
         return evaluate(request, *where, ledger=Ledger(tmp_path / "ledger.json"))
 
-    assert go(asked.request, "een") == 20
+    assert go(asked.request, "een") == ELEMENTS
     with pytest.raises(DeliveryError, match="replay"):
         go(asked.request, "weer")
     with pytest.raises(DeliveryError, match="sequence_gap"):

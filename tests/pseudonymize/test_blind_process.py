@@ -54,12 +54,12 @@ def test_three_processes_and_two_folders_between_them(parties: tuple[World, Path
     world, home = parties
     source, state, files = world.injus(), world.home / "state" / "1.key", world.home / "files"
     what = options(world, home, source, state)
-    assert in_process("blind", *what, "--out", files / "request") == {"elements": 20, "sequence": 1}
+    assert in_process("blind", *what, "--out", files / "request") == {"elements": 26, "sequence": 1}
     asked = in_process(
         *("evaluate", "--request", files / "request", "--keys", home, "--public", world.keys / "public"),
-        *("--out", files / "answer", "--quota", 20, "--ledger", world.home / "asked.json"),
+        *("--out", files / "answer", "--quota", 26, "--ledger", world.home / "asked.json"),
     )
-    assert asked == {"elements": 20}
+    assert asked == {"elements": 26}
     made = in_process(
         *("deliver-blind", *what, "--public", world.keys / "public"),
         *("--answer", files / "answer", "--out", world.home / "inbox" / "0001"),
@@ -75,7 +75,7 @@ def test_three_processes_and_two_folders_between_them(parties: tuple[World, Path
         *("convert", "--delivery", world.home / "inbox" / "0001", "--keys", world.keys / "converter"),
         *("--out", world.home / "link.parquet"),
     )
-    assert link["rows"] == 40
+    assert link["rows"] == 40 + 3  # and the planted canaries
 
 
 def test_a_failed_delivery_keeps_the_state(parties: tuple[World, Path]) -> None:
@@ -85,7 +85,7 @@ def test_a_failed_delivery_keeps_the_state(parties: tuple[World, Path]) -> None:
     assert run(["blind", *what, "--out", str(files / "request")])[0] == 0
     where = ["--request", str(files / "request"), "--keys", str(home), "--public", str(world.keys / "public")]
     code, answer = run(["evaluate", *where, "--out", str(files / "answer"), "--quota", "19"])
-    assert (code, answer["code"], answer["facts"]) == (11, "over_quota", {"rows": 20, "quota": 19})
+    assert (code, answer["code"], answer["facts"]) == (11, "over_quota", {"rows": 26, "quota": 19})
     assert run(["evaluate", *where, "--out", str(files / "answer")])[0] == 0
     world.injus(44)  # the extract changes under our hands
     more = ["--public", str(world.keys / "public"), "--answer", str(files / "answer"), "--out", str(files / "out")]

@@ -83,7 +83,7 @@ def test_a_check_counts_the_same_and_delivers_nothing(world) -> None:
     checked = check(source, agreement.declared, agreement)
     assert set(world.home.rglob("*")) == before
     _, made = world.deliver(source)
-    same = {"delivery", "sequence", "manifest_sha256", "quarantine_file"}
+    same = {"delivery", "sequence", "manifest_sha256", "quarantine_file", "planted"}
     assert {k: v for k, v in vars(checked).items() if k not in same} == {
         k: v for k, v in vars(made).items() if k not in same
     }
