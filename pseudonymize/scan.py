@@ -6,6 +6,7 @@ Inside the TTP a canary's link pseudonym may stand in one place: a column labell
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -102,7 +103,9 @@ class Scanner:
         for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()):
             if not any(path.is_relative_to(one) for one in away):
                 at_home = home is not None and path.is_relative_to(home)
-                self._file(path, _told(path, folder), found, at_home=at_home, leaving=leaving)
+                # A database's journal may go between the listing and the look; what leaves holds still.
+                with contextlib.nullcontext() if leaving else contextlib.suppress(FileNotFoundError):
+                    self._file(path, _told(path, folder), found, at_home=at_home, leaving=leaving)
         return found
 
     def _file(self, path: Path, told: str, found: Found, *, at_home: bool, leaving: bool) -> None:
