@@ -13,7 +13,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
-from hypothesis import settings
 
 from pseudonymize import bsn, canary, private
 from pseudonymize.ceremony import create_demo_keys
@@ -23,9 +22,6 @@ from pseudonymize.parties import ConverterKeys, LinkerKeys, PublicKeys, Supplier
 from pseudonymize.report import DeliveryReport
 from schemas import agreement as agreements
 from schemas.agreement import Agreement
-
-settings.register_profile("koppelpunt", deadline=None)  # a busy machine is no failure
-settings.load_profile("koppelpunt")
 
 TO_DISK = private.to_disk
 private.to_disk = lambda _: None  # a key file is forced to the disk (24 ms on a busy one); tests make hundreds
