@@ -50,11 +50,19 @@ def test_equal_plans_have_equal_digests_and_it_is_told() -> None:
 @pytest.mark.parametrize("name", queries.names())
 def test_no_statement_holds_a_window_of_its_own(name: str) -> None:
     """Numbers that a plan has stand in no statement: $chain_gap_days, never 30."""
-    windows = {str(v) for v in Plan().parameters().values() if isinstance(v, int) and v > 9} - {"60"}
-    # Ages of printed figures and of bands, shares of a distribution, and widths of keys: numbers of their own.
+    windows = {str(v) for v in Plan().parameters().values() if isinstance(v, int) and v > 3} - {"60"}
+    # Ages of printed figures and of bands, shares of a distribution, widths and kinds of keys: numbers of their own.
     allowed = {
-        **{"link_strata": {"30"}, "count_cbs": {"30"}, "age_band": {"30", "60"}},
-        **{"indicator_quantiles": {"10", "25", "50", "75", "90", "100"}, "fallback_pairs": {"16"}},
+        "age_band": {"30"},
+        "count_cbs": {"30"},
+        "fallback_keys": {"4"},
+        "fallback_pairs": {"4"},
+        "fallback_profiles": {"4"},
+        "half_number": {"4"},
+        "indicator_groups": {"4"},
+        "indicator_quantiles": {"25", "50", "90"},
+        "link_strata": {"30"},
+        "view_row_keys": {"4"},
     }
     literals = set(re.findall(r"(?<![\w.'])\d+(?![\w.'])", re.sub(r"--[^\n]*|'[^']*'", "", queries.text(name))))
     assert not (literals & windows) - allowed.get(name, set())
