@@ -11,7 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
 
 from estimation import corrections, ends, facts, projection, reports, summary, tables, use
 from estimation.arrays import Floats, streams
@@ -23,6 +25,7 @@ from schemas.estimates import AANNAMEN, ESTIMAND, ESTIMATE_TABLES, MAANDEN
 
 ASSUMPTION = "B75"
 HEADLINE = ("ALLE", 6)
+DECIMALS = 12  # what is written: the last bits of a float differ by processor, and a run is to be the same on each
 _COMMON, _ENDS, _NEED, _AHEAD, _BACK, _USE = range(6)
 
 
@@ -49,16 +52,22 @@ class Estimated:
 def estimate(linked_folder: Path, out: Path, choices: Choices | None = None) -> dict[str, int]:
     """Write every estimate table into `out`; returns rows per table."""
     chosen = choices or Choices()
-    made = compute(tables.read(linked_folder), chosen)
+    with threadpool_limits(1, "blas"):  # two threads add up in another order than one: other last bits
+        made = compute(tables.read(linked_folder), chosen)
     for name, table in ESTIMATE_TABLES.items():
         told = {"estimand": ESTIMAND, "aannamen": f"{ASSUMPTION}: {AANNAMEN[ASSUMPTION]}", "soort": "geschat"}
         told |= {"zaad": str(chosen.seed), "trekkingen": str(chosen.draws), "indeling": "2023"}
         told |= {"interval": "90 procent, voorspellend; afgerond naar buiten op 5 in `schattingen`"}
-        columns = {c.name: pa.array([row[c.name] for row in made.rows[name]], c.type) for c in table.columns}
+        columns = {c.name: _column([row[c.name] for row in made.rows[name]], c.type) for c in table.columns}
         found = pa.table(columns, schema=table.arrow_schema().with_metadata(told))
         keys = [(name_, "ascending") for name_ in table.key]
         pq.write_table(found.sort_by(keys), out / f"{name}.parquet", compression="zstd", row_group_size=122_880)
     return {name: len(rows) for name, rows in made.rows.items()}
+
+
+def _column(values: list[object], kind: pa.DataType) -> pa.Array:
+    found = pa.array(values, kind)
+    return pc.round(found, DECIMALS) if pa.types.is_floating(kind) else found
 
 
 def compute(linked: Linked, choices: Choices) -> Estimated:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from estimation import corrections, ends, estimate, tables
 from estimation.arrays import streams
@@ -69,6 +70,25 @@ def test_keys_are_unique_and_every_area_and_period_has_its_row(rows: Rows) -> No
 
 def test_the_same_seed_gives_the_same_bytes(folder: Path, out: Path, tmp_path: Path) -> None:
     estimate.estimate(folder, tmp_path, Choices(seed=1, draws=100))
+    for name in ESTIMATE_TABLES:
+        assert (tmp_path / f"{name}.parquet").read_bytes() == (out / f"{name}.parquet").read_bytes(), name
+
+
+def test_one_thread_however_many_the_process_had(
+    folder: Path, out: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two threads add up in another order than one, so a matrix of national size ends in other last bits."""
+    real, seen = estimate.compute, []
+
+    def compute(*told: Any) -> estimate.Estimated:
+        seen.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+        return real(*told)
+
+    monkeypatch.setattr(estimate, "compute", compute)
+    with threadpool_limits(2, "blas"):
+        estimate.estimate(folder, tmp_path, Choices(seed=1, draws=100))
+    assert seen
+    assert set(seen) == {1}
     for name in ESTIMATE_TABLES:
         assert (tmp_path / f"{name}.parquet").read_bytes() == (out / f"{name}.parquet").read_bytes(), name
 
