@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from flows import steps, work
+from flows import lock, status, steps, work
 from flows.report import current
 from flows.resume import Done
 from flows.safe import guarded
@@ -40,14 +40,15 @@ def gateway(settings: Settings, register: str) -> int:
 @guarded
 def intake(settings: Settings, register: str) -> int:
     """Everything new of one register; returns the rows accepted."""
-    gateway(settings, register)
-    return sum(take_in(settings, parcel) for parcel in steps.verify(settings, register))
+    with lock.held(settings):
+        gateway(settings, register)
+        return sum(take_in(settings, parcel) for parcel in steps.verify(settings, register))
 
 
 @guarded
 def link(settings: Settings) -> Done:
     """Link all accepted deliveries of the period."""
-    with current().doing("link") as counts:
+    with lock.held(settings), current().doing("link") as counts:
         done = work.link(settings)
         counts.update(_shown(done))
     return done
@@ -56,7 +57,7 @@ def link(settings: Settings) -> Done:
 @guarded
 def estimate(settings: Settings) -> Done:
     """Estimates with intervals from the linked tables."""
-    with current().doing("estimate") as counts:
+    with lock.held(settings), current().doing("estimate") as counts:
         done = work.estimate(settings)
         counts.update(_shown(done))
     return done
@@ -65,18 +66,20 @@ def estimate(settings: Settings) -> Done:
 @guarded
 def publish(settings: Settings) -> Done:
     """Recipient pseudonyms, then the release folder; estimates must have been made (`estimate`)."""
-    with current().doing("recipient pseudonyms") as counts:
-        counts.update(_shown(work.recipient(settings), keep=("persons",)))
-    with current().doing("publish") as counts:
-        done = work.release(settings)
-        counts.update(_shown(done))
+    with lock.held(settings):
+        with current().doing("recipient pseudonyms") as counts:
+            counts.update(_shown(work.recipient(settings), keep=("persons",)))
+        with current().doing("publish") as counts:
+            done = work.release(settings)
+            counts.update(_shown(done))
+        status.remember(settings)
     return done
 
 
 @guarded
 def upkeep(settings: Settings) -> None:
     """Integrity of finished steps, retention of sealed deliveries."""
-    with current().doing("upkeep") as counts:
+    with lock.held(settings), current().doing("upkeep") as counts:
         counts.update(work.upkeep(settings))
 
 
@@ -87,11 +90,12 @@ def _shown(done: Done, keep: tuple[str, ...] | None = None) -> dict[str, Fact]:
 
 def run_direct(settings: Settings) -> Done:
     """Intake of every register (two at a time), link, estimate, publish, upkeep: no Prefect anywhere."""
-    with ThreadPoolExecutor(2) as pool:
-        for taken in [pool.submit(intake, settings, register) for register in REGISTERS]:
-            taken.result()
-    link(settings)
-    estimate(settings)
-    done = publish(settings)
-    upkeep(settings)
+    with lock.held(settings):
+        with ThreadPoolExecutor(2) as pool:
+            for taken in [pool.submit(intake, settings, register) for register in REGISTERS]:
+                taken.result()
+        link(settings)
+        estimate(settings)
+        done = publish(settings)
+        upkeep(settings)
     return done

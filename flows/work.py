@@ -113,7 +113,7 @@ def _estimate(settings: Settings) -> Done:
         "estimate",
         journal=settings.state / "steps",
         inputs={
-            "linked": resume.combined(f"{name}:{value}" for name, value in _read_by_estimate(linked)),
+            "linked": read_by_estimate(resume.hashes(linked)),
             "seed": str(settings.seed),
             "draws": str(settings.draws),
             "sample": "" if settings.clerical is None else resume.sha256_file(settings.clerical),
@@ -124,9 +124,9 @@ def _estimate(settings: Settings) -> Done:
     )
 
 
-def _read_by_estimate(linked: Path) -> list[tuple[str, str]]:
-    """Name and hash of the tables without a pseudonym: estimation reads no other."""
-    return [(name, value) for name, value in resume.hashes(linked).items() if name != "person_link.parquet"]
+def read_by_estimate(linked: dict[str, str]) -> str:
+    """One hash over the tables without a pseudonym (name -> hash): estimation reads no other."""
+    return resume.combined(f"{name}:{value}" for name, value in linked.items() if name != "person_link.parquet")
 
 
 def recipient(settings: Settings) -> Done:
