@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from flows import governance, steps, work
+from flows import governance, resume, steps
 from flows.resume import sha256_file, write_json
 from flows.settings import Settings
 from schemas.agreement import Agreement
@@ -197,7 +197,7 @@ def _estimated(settings: Settings) -> bool:
         return False
     outputs: dict[str, str] = json.loads(linked.read_text(encoding="utf-8"))["outputs"]
     told = json.loads(made.read_text(encoding="utf-8")).get("inputs", {}).get("linked")
-    return bool(told == work.read_by_estimate(outputs))
+    return bool(told == resume.without_pseudonyms(outputs))
 
 
 def remember(settings: Settings) -> None:

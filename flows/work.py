@@ -113,7 +113,7 @@ def _estimate(settings: Settings) -> Done:
         "estimate",
         journal=settings.state / "steps",
         inputs={
-            "linked": read_by_estimate(resume.hashes(linked)),
+            "linked": resume.without_pseudonyms(resume.hashes(linked)),
             "seed": str(settings.seed),
             "draws": str(settings.draws),
             "sample": "" if settings.clerical is None else resume.sha256_file(settings.clerical),
@@ -122,11 +122,6 @@ def _estimate(settings: Settings) -> Done:
         out=settings.run / "estimated",
         work=work,
     )
-
-
-def read_by_estimate(linked: dict[str, str]) -> str:
-    """One hash over the tables without a pseudonym (name -> hash): estimation reads no other."""
-    return resume.combined(f"{name}:{value}" for name, value in linked.items() if name != "person_link.parquet")
 
 
 def recipient(settings: Settings) -> Done:
