@@ -16,6 +16,7 @@ from flows.report import Mode, Reporter
 from flows.safe import guarded
 from flows.verbs import audit, retain
 from flows.verbs import keys as key_verbs
+from flows.verbs.access import access
 from flows.verbs.audit_tables import app as audit_tables_app
 from flows.verbs.estimate import estimate
 from flows.verbs.metrics import metrics
@@ -40,6 +41,7 @@ app.command(status)
 app.command(estimate)
 app.command(serve)
 app.command(metrics)
+app.command(access)
 
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, Parameter(name="--quiet", help="Show no progress.")]

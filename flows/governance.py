@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from flows import clock
 from flows.settings import Settings
 from release.disclosure import BASE, THRESHOLD
 from schemas import agreement as agreements
@@ -41,8 +42,9 @@ def today() -> dt.date:
 
 
 def in_force(settings: Settings) -> dict[str, Agreement]:
-    """Valid agreements by register. ConfigError unknown_agreement, bad_agreement, contradicting_agreements or
-    agreement_expired: no row is read then."""
+    """Valid agreements by register. ConfigError unknown_agreement, bad_agreement, contradicting_agreements,
+    agreement_expired, or clock_jumped: no row is read then."""
+    clock.require_not_back(settings, today())
     found = agreements.folder(settings.agreements)
     for agreement in found.values():
         agreement.require_valid(today())

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from flows import upgrade
 from flows.settings import Settings
 from schemas.errors import ConfigError
 
@@ -23,6 +24,7 @@ _held: dict[Path, tuple[int, int, int]] = {}  # path -> process, file descriptor
 def held(settings: Settings) -> Iterator[None]:
     """Hold the lock of this home; the threads of one process hold it together. ConfigError busy with the holder's pid.
 
+    Whoever holds it finds the stored state in this version's form (flows/upgrade.py).
     A child that was forked while its parent held the lock does not hold it.
     """
     path = settings.state / "lock"
@@ -32,6 +34,7 @@ def held(settings: Settings) -> Iterator[None]:
             descriptor, times = _taken(path), 0
         _held[path] = (os.getpid(), descriptor, times + 1)
     try:
+        upgrade.bring_up(settings)
         yield
     finally:
         with _guard:

@@ -12,23 +12,30 @@ from flows.settings import Settings
 from linkage.plan import Plan
 
 LIBRARIES = ("cryptography", "duckdb", "koppelpunt", "numpy", "pandas", "prefect", "pyarrow", "pyrage", "scipy")
+FORMAT = 1  # of run.json; `koppel reproduce` refuses a newer one
 ROOMS = ("schemas", "pseudonymize", "linkage", "estimation", "release", "flows")
 
 
 def run_manifest(settings: Settings) -> dict[str, Any]:
     """Facts of this run without a clock in them; `run_id` is a hash over all the rest."""
     facts: dict[str, Any] = {
+        "format": FORMAT,
         "period": settings.period,
         "release": settings.release,
         "recipient": settings.recipient,
         "synthetic": settings.truth is not None,
         "plan": {"version": Plan().version, "sha256": Plan().digest()},
+        "estimation": {"seed": settings.seed, "draws": settings.draws, "sample": _sample(settings)},
         "agreements": governance.texts(settings),
         "inputs": [_input(settings, register, folder) for register, folder in _stored(settings)],
         "code": {room: resume.code_hash((room,)) for room in ROOMS},
         "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
     }
     return {"run_id": resume.combined([json.dumps(facts, sort_keys=True)])[:12], **facts}
+
+
+def _sample(settings: Settings) -> str:
+    return "" if settings.clerical is None else resume.sha256_file(settings.clerical)
 
 
 def _stored(settings: Settings) -> list[tuple[str, str]]:

@@ -86,11 +86,12 @@ def _fingerprint(name: str, inputs: Mapping[str, str], rooms: tuple[str, ...]) -
 def _earlier(record: Path, fingerprint: str, out: Path) -> Facts | None:
     if not record.is_file() or not out.is_dir():
         return None
-    content = json.loads(record.read_text(encoding="utf-8"))
-    if content["fingerprint"] != fingerprint or content["outputs"] != hashes(out):
-        return None
-    facts: Facts = content["facts"]
-    return facts
+    try:
+        content = json.loads(record.read_text(encoding="utf-8"))
+        told, outputs, facts = content["fingerprint"], content["outputs"], content["facts"]
+    except (ValueError, KeyError, TypeError):
+        return None  # a damaged journal is a lost one: the step is done again
+    return dict(facts) if told == fingerprint and outputs == hashes(out) else None
 
 
 def write_json(path: Path, content: object) -> None:

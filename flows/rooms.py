@@ -6,6 +6,7 @@ Only file names, numbers and hashes cross this border; an error comes back as co
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -21,6 +22,7 @@ _BRANCH: dict[int, type[KoppelError]] = {
         errors.KeyUnavailable,
         errors.QualityGate,
         errors.DisclosureRefused,
+        errors.MachineError,
     )
 }
 
@@ -42,6 +44,8 @@ def error_of(answer: dict[str, Any] | None, code: int, step: str) -> KoppelError
         return _BRANCH[code](str(answer["code"]), **answer.get("facts", {}))
     if answer is not None and answer.get("code") == "internal":
         return Internal("internal", **answer.get("facts", {}))
+    if code == -signal.SIGKILL:  # nobody else kills them: the kernel did, for want of memory
+        return errors.MachineError("killed", step=step)
     return Internal("internal", step=step, kind="process", exit=code)
 
 

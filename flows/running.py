@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from flows import pipeline
+from flows import access, pipeline
 from flows.report import current
 from flows.resume import Done
 from flows.runreport import reporting
 from flows.server import Server, starting
 from flows.settings import ENV, Settings, load
+from schemas.errors import MachineError
 
 
 def run(config: Path | None, *, direct: bool) -> Done:
@@ -34,6 +35,7 @@ def server_for(settings: Settings, *, direct: bool) -> Iterator[Server | None]:
 def run_on(config: Path | None, server: Server | None) -> Done:
     """Every step, on a server that was started before, or direct."""
     settings = load(config)
+    access.require(settings)
     os.environ[ENV] = str((config or Path(os.environ.get(ENV, "koppel.toml"))).resolve())
     with reporting(settings, "direct" if server is None else "prefect"):
         return pipeline.run_direct(settings) if server is None else _on(server)
@@ -45,4 +47,9 @@ def _on(server: Server) -> Done:
     with current().doing("prefect client up"):
         # Prefect reads its settings when first imported, so the server's address must be known by now.
         from flows import deployments  # noqa: PLC0415
-    return deployments.run()
+    try:
+        return deployments.run()
+    except Exception:  # ours pass; whatever else a client raises without its server says less than this
+        if server.process.poll() is not None:
+            raise MachineError("server_down", step="run") from None
+        raise

@@ -8,13 +8,14 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from schemas.errors import Internal, KoppelError
+from schemas.machine import refusal
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
 
 def guarded(step: Callable[P, T]) -> Callable[P, T]:
-    """Let KoppelError through; turn any other exception into Internal(step, kind, incident), chain cut.
+    """Let KoppelError through; turn any other exception into MachineError or Internal(step, kind, incident), chain cut.
 
     The original's text and traceback are dropped on purpose: DuckDB, Arrow and pandas quote cell values.
     """
@@ -26,11 +27,9 @@ def guarded(step: Callable[P, T]) -> Callable[P, T]:
         except KoppelError as error:
             found: KoppelError = error
         except Exception as error:  # noqa: BLE001 - this is the one place that must catch everything
-            found = Internal(
-                "internal",
-                step=getattr(step, "__name__", "koppel"),
-                kind=type(error).__name__,
-                incident=secrets.token_hex(3),
+            name = getattr(step, "__name__", "koppel")
+            found = refusal(error, name) or Internal(
+                "internal", step=name, kind=type(error).__name__, incident=secrets.token_hex(3)
             )
         found.__cause__ = found.__context__ = None
         raise found from None

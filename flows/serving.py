@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
+from flows import access
 from flows.report import current
 from flows.server import Server, environment, serving, stop
 from flows.settings import ENV, Settings
@@ -34,6 +35,7 @@ class _Ended(Exception):
 
 def serve(settings: Settings, config: Path) -> None:
     """Bring everything up and stay until SIGTERM or SIGINT. ConfigError server_failed when a part of it ends."""
+    access.require(settings)
     home = settings.home / "prefect"
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
     told = environment(home, settings.prefect_port, secret(home), settings.prefect_database)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -15,6 +15,7 @@ from schemas.errors import ConfigError
 ENV = "KOPPEL_CONFIG"
 # PostgreSQL by its socket: the system account is who you are, so no password can stand in a file.
 DATABASE = r"^$|^postgresql\+asyncpg://[a-z][a-z0-9_-]*@/[a-z][a-z0-9_]*\?host=/[A-Za-z0-9_./-]+$"
+RoleName = Literal["gateway", "converter", "linker", "releaser", "auditor"]
 PERIOD = re.compile(r"20\d\dH[12]-20\d\dH[12]")
 
 
@@ -37,6 +38,7 @@ class Settings(BaseSettings):
     prefect_database: str = Field(default="", pattern=DATABASE)
     alert_command: tuple[str, ...] = ()
     expected: dict[str, int] = {}
+    accounts: dict[RoleName, str] = {}
     retention_days: int = Field(default=90, ge=1)
     truth: Path | None = None
     seed: int = Field(default=2024, ge=0)
@@ -101,5 +103,5 @@ def load(path: Path | None = None) -> Settings:
         return Settings.model_validate(located)
     except ValidationError as error:
         raise ConfigError("bad_settings", faults=error.error_count()) from None
-    except ValueError:
+    except (ValueError, TypeError, RecursionError):  # no TOML, a path that is no text, or nested beyond reason
         raise ConfigError("bad_settings", faults=1) from None

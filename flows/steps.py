@@ -156,6 +156,7 @@ def verify(settings: Settings, register: str) -> list[Parcel]:
 
 def _verify(settings: Settings, register: str) -> list[Parcel]:
     _, agreement = valid_agreement(settings, register)
+    _require_ledger(settings, register)
     found: list[Parcel] = []
     for folder in sorted((settings.inbox / register).glob("[0-9]*")):
         answer = rooms.pseudonymize(
@@ -172,6 +173,15 @@ def _verify(settings: Settings, register: str) -> list[Parcel]:
             told: dict[str, Fact] = {"sequence": found[-1].sequence, "manifest": found[-1].manifest_hash}
             _tell(settings, "verified", "acceptor", register, told)
     return found
+
+
+def _require_ledger(settings: Settings, register: str) -> None:
+    """DeliveryError lost_ledger: none stands there, and the audit log says that deliveries were accepted."""
+    if (settings.state / "ledger" / f"{register}.json").exists() or not log(settings).path.is_file():
+        return
+    with log(settings).path.open(encoding="ascii", errors="replace") as lines:
+        if any('"event":"accepted"' in line and f'"register":"{register}"' in line for line in lines):
+            raise DeliveryError("lost_ledger", register=register)
 
 
 def _tell(settings: Settings, event: str, who: str, register: str, facts: Mapping[str, Fact]) -> None:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from flows import egress, governance, resume, retention, rooms
+from flows import clock, egress, governance, resume, retention, rooms
 from flows.manifest import run_manifest
 from flows.resume import Done, Facts
 from flows.settings import Settings
@@ -233,7 +233,9 @@ def _upkeep(settings: Settings) -> Facts:
             if kept["outputs"] != resume.hashes(folder):
                 raise QualityGate("outputs_changed", step=name)
             checked += 1
+    clock.require_sane(settings, governance.today())
     deleted = int(retention.retain(settings, log(settings), governance.today())["deleted"])
+    clock.note(settings, governance.today())
     log(settings).event("upkeep", who="operator", why=_plan(), files=checked, deleted=deleted)
     return {"checked": checked, "deleted": deleted}
 

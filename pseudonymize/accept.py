@@ -40,6 +40,8 @@ def verify(
 ) -> Verified:
     """Check everything that can be checked without a private key; changes nothing.
 
+    A manifest that the ledger holds was believed under the keys and the agreement of its day, which may have been
+    rotated or renewed since: of that delivery the files alone are checked again.
     Order: signature, manifest, agreement, sequence, files, hashes. Raises DeliveryError bad_signature,
     bad_manifest, agreement_mismatch, synthetic_refused, real_refused, too_many_persons, canaries_missing, replay,
     sequence_gap,
@@ -47,18 +49,20 @@ def verify(
     the caller's to ask for. `waiting`: deliveries verified before this one and not yet recorded.
     """
     text = _read(delivery / MANIFEST, manifests.MAX_BYTES)
+    digest = hashlib.sha256(text).hexdigest()
+    if ledger is not None and ledger.holds(digest):
+        accepted = manifests.parse(text)
+        _require_files(delivery, accepted)
+        return Verified(accepted, digest, known=True)
     signature = _read(delivery / SIGNATURE, signing.SIGNATURE_BYTES)
     signing.verify(public.signer(agreement.supplier), signature, text)
-    found, digest = manifests.parse(text), hashlib.sha256(text).hexdigest()
+    found = manifests.parse(text)
     _require_agreed(found, agreement, public)
     canary.require(found)
-    known = False
     if ledger is not None:
-        known = ledger.knows(found.register_name, found.supplier, found.sequence, digest)
-        if not known:
-            ledger.require_next(found.register_name, found.supplier, found.sequence, digest, waiting)
+        ledger.require_next(found.register_name, found.supplier, found.sequence, digest, waiting)
     _require_files(delivery, found)
-    return Verified(found, digest, known)
+    return Verified(found, digest, known=False)
 
 
 def read_verified(delivery: Path) -> Manifest:

@@ -18,6 +18,7 @@ from typing import Any, Never
 
 from pseudonymize import blind_verbs, keyverbs
 from schemas.errors import ConfigError, Internal, KoppelError
+from schemas.machine import refusal
 
 Answer = dict[str, Any]
 
@@ -236,7 +237,9 @@ def run(arguments: list[str]) -> tuple[int, Answer]:
     except KoppelError as error:
         return error.exit_code, {"code": error.code, "facts": error.facts}
     except Exception as error:  # noqa: BLE001 - the border of the process: the text of an unknown error may quote data
-        found = Internal("internal", step=verb, kind=type(error).__name__, incident=secrets.token_hex(3))
+        found = refusal(error, verb) or Internal(
+            "internal", step=verb, kind=type(error).__name__, incident=secrets.token_hex(3)
+        )
         return found.exit_code, {"code": found.code, "facts": found.facts}
 
 

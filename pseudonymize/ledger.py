@@ -24,6 +24,10 @@ class Ledger:
         """True when exactly this manifest was accepted under this number: a resumed run, nothing to do."""
         return self._of(register, supplier).get(str(sequence)) == manifest
 
+    def holds(self, manifest: str) -> bool:
+        """True when a delivery with this very manifest was accepted, whoever's and under whatever number."""
+        return any(manifest in numbers.values() for one in self._accepted.values() for numbers in one.values())
+
     def next_sequence(self, register: str, supplier: str) -> int:
         """The only number that can be accepted now."""
         return max(map(int, self._of(register, supplier)), default=0) + 1

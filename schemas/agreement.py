@@ -248,7 +248,7 @@ def load(path: Path) -> Agreement:
         return Agreement(**{**content, "sha256": hashlib.sha256(text).hexdigest()})
     except ValidationError as error:
         raise ConfigError("bad_agreement", faults=error.error_count()) from None
-    except (yaml.YAMLError, TypeError, RecursionError):
+    except (yaml.YAMLError, TypeError, ValueError, RecursionError):  # ValueError: a date such as 2023-13-45
         raise ConfigError("bad_agreement", faults=1) from None
 
 

@@ -76,6 +76,13 @@ class DisclosureRefused(KoppelError):
     exit_code = 14
 
 
+class MachineError(KoppelError):
+    """The machine has no space, no memory or no right to write; the same run goes on once that is mended."""
+
+    exit_code = 15
+    retryable = True
+
+
 class Internal(KoppelError):
     """Anything we did not foresee: step, exception type and incident id, never its text."""
 
@@ -88,6 +95,7 @@ ADVICE: dict[str, str] = {
     "bad_receipt": "the receipt was not signed by the TTP, or its countersignature is not the supplier's",
     "bad_schema": "the file has other columns than its declaration; make the delivery again with the supplier tool",
     "stray_file": "a delivery folder holds a file that does not belong there; find out where it came from",
+    "lost_ledger": "the ledger of deliveries is gone and the audit log knows of it; restore it from the backup",
     "damaged_ledger": "the ledger of deliveries cannot be read; restore it from the backup, never start an empty one",
     "bad_coverage": "the coverage file is not JSON of half-years with status and gemeenten; see docs/supplier.md",
     "bad_call": "the command was called with wrong options",
@@ -198,6 +206,16 @@ ADVICE: dict[str, str] = {
     "already_shown": "an earlier release showed a cell that must now stay hidden; publish at a higher level",
     "damaged_release_ledger": "the ledger of releases was changed; restore it from the backup, never start anew",
     "not_additive": "no rounding keeps every sum; publish fewer tables or use suppression",
+    "disk_full": "no space left; nothing half-made counts. Make space, then run again: finished steps are kept",
+    "not_writable": "this account cannot write or read a folder or file; mend its owner or mode, then run again",
+    "out_of_memory": "the step needs more memory than it may use; raise memory_limit or MemoryMax, then run again",
+    "killed": "a process of this step was killed, most often for lack of memory; see the kernel's log, then run again",
+    "clock_jumped": "the clock differs too much from the last time; check it, then `koppel retain --clock-checked`",
+    "server_down": "Prefect's server ended during the run; finished steps are kept: run again, or with --direct",
+    "access_open": "a role's folder is another account's or open to others; see `koppel access`, then `--apply`",
+    "unknown_account": "the settings name an account that this machine does not have; make it, or mend `accounts`",
+    "state_newer": "a newer version of this program wrote this state; install that version, or restore the backup",
+    "bad_state": "state/version.json is damaged; restore it from the backup",
     "busy": "another `koppel` or the worker is changing this TTP's state; wait until it is done, then try again",
     "port_taken": "something listens on the port of prefect_port already; stop it, or set another port",
     "serve_ended": "a part of `koppel serve` ended; see prefect/server.log and worker.log, then start it again",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import codecs
 import contextlib
 import datetime as dt
+import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -28,6 +29,9 @@ BATCH_ROWS = 131_072
 CSV_BLOCK = 8 << 20
 XLSX_MAX_ROWS = 1_048_576
 XLSX_MAX_EMPTY = 10_000
+XLSX_MAX_BYTES = 1 << 30  # unpacked, all parts: a full sheet of a register stays below it
+XLSX_MAX_PARTS = 1_000
+XLSX_HELD, XLSX_MAX_RATIO = 16 << 20, 100  # a larger part must not be packed tighter than rows of a register are
 WRONG_WIDTH = "AANTAL_KOLOMMEN"
 
 
@@ -182,6 +186,7 @@ def _as_text(values: pa.ChunkedArray) -> pa.ChunkedArray:
 def _xlsx(register: Register, path: Path) -> Iterator[TextBatch]:
     import openpyxl  # noqa: PLC0415 - a fifth of a second that only spreadsheets need
 
+    _require_no_bomb(register, path)
     with contextlib.closing(openpyxl.load_workbook(path, read_only=True, data_only=True)) as book:
         rows = book.worksheets[0].iter_rows(values_only=True)
         names = [str(cell).strip().lower() for cell in next(rows, ()) if cell is not None]
@@ -196,6 +201,19 @@ def _xlsx(register: Register, path: Path) -> Iterator[TextBatch]:
             ]
             misshapen = tuple(number for number, _ in chunk if number not in kept)
             yield TextBatch(pa.table(columns, names=names), pa.array(numbers, pa.int64()), misshapen)
+
+
+def _require_no_bomb(register: Register, path: Path) -> None:
+    """DeliveryError file_too_large for a small file that unpacks into a huge one; nothing is unpacked to know.
+
+    The sizes are the archive's own word, and zipfile never gives more bytes than that word.
+    """
+    with zipfile.ZipFile(path) as archive:
+        parts = archive.infolist()
+    packed = [(part.file_size, max(part.compress_size, 1)) for part in parts]
+    bombs = sum(size > XLSX_HELD and size > XLSX_MAX_RATIO * small for size, small in packed)
+    if bombs or len(parts) > XLSX_MAX_PARTS or sum(size for size, _ in packed) > XLSX_MAX_BYTES:
+        raise DeliveryError("file_too_large", register=register.name, files=len(parts))
 
 
 def _filled(register: Register, rows: Iterator[tuple[object, ...]]) -> Iterator[tuple[int, tuple[object, ...]]]:

