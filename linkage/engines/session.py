@@ -116,7 +116,11 @@ def _connected(builder: Any, engine: Engine, url: str) -> Iterator[Any]:
 def _local(builder: Any, engine: Engine) -> Iterator[Any]:
     """Spark inside this process (needs the whole of pyspark, and Java)."""
     try:
-        plain = builder.builder.master(f"local[{engine.threads}]").config("spark.ui.enabled", "false")
+        plain = (
+            builder.builder.master(f"local[{engine.threads}]")
+            .config("spark.ui.enabled", "false")
+            .config("spark.ui.showConsoleProgress", "false")
+        )
         plain = plain.config("spark.sql.shuffle.partitions", str(2 * engine.threads))
         spark = plain.config("spark.driver.bindAddress", LOOPBACK).config("spark.driver.host", LOOPBACK).getOrCreate()
     except Exception as error:  # the client has several ways to say that there is no Java, or only the light client
