@@ -6,6 +6,7 @@ Importing this module imports Prefect (seconds): only `koppel run` and `koppel d
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, cast
 
 from prefect import flow, task
@@ -86,10 +87,24 @@ def estimate() -> None:
     create_table_artifact(key="estimate", table=[estimate_task()])
 
 
+@task(name="export", **_PLAIN)
+@guarded
+def export_task() -> dict[str, Any]:
+    """Recipient pseudonyms and the researchers' tables, still inside the TTP."""
+    return dict(pipeline.export(load()).facts)
+
+
+@flow(name="export", persist_result=False)
+@guarded
+def export() -> None:
+    """Prepare what the researchers get."""
+    create_table_artifact(key="export", table=[export_task()])
+
+
 @task(name="publish", **_PLAIN)
 @guarded
 def publish_task() -> Done:
-    """Recipient pseudonyms, protection, pages and tables."""
+    """Protection, pages and tables, and the gate."""
     return pipeline.publish(load())
 
 
@@ -111,21 +126,21 @@ def upkeep() -> None:
 
 def run() -> Done:
     """Every flow in order on the server that PREFECT_API_URL names; returns what publish made."""
-    for register in REGISTERS:
-        intake(register)
+    pipeline.together(*(partial(intake, register) for register in pipeline.largest_first(load())))
     link()
-    estimate()
+    pipeline.together(estimate, export)
     done = publish()
     upkeep()
     return done
 
 
 def deployments() -> list[RunnerDeployment]:
-    """One deployment per register (half-yearly), and one each for link, estimate, publish and upkeep."""
+    """One deployment per register (half-yearly), and one each for link, estimate, export, publish and upkeep."""
     half_year = _at("0 2 15 2,8 *")
     made = [intake.to_deployment(f"intake-{r}", parameters={"register_name": r}, **half_year) for r in REGISTERS]
     made.append(link.to_deployment("link", **_at("0 4 16 2,8 *")))
     made.append(estimate.to_deployment("estimate", **_at("0 5 16 2,8 *")))
+    made.append(export.to_deployment("export", **_at("30 5 16 2,8 *")))
     made.append(publish.to_deployment("publish", **_at(None)))  # a person decides when something leaves
     made.append(upkeep.to_deployment("upkeep", **_at("0 3 * * *")))
     return cast(list[RunnerDeployment], made)  # a coroutine only when called inside an event loop

@@ -35,6 +35,13 @@ COUNTS = (
     *("register_links", "gmsd_history", "coverage", "presence", "match_rates", "link_strata", "person_quality"),
     "target_group",
 )
+# Tables that no later statement reads, by the part of the run after which they go: held, they would be spilled.
+NUMBERED = ("keys", "members")
+FOLLOWED = (
+    *("told_attributes", "pieces_by_number", "arrangements_by_number", "arrangements_by_rule"),
+    *("rule_rows", "rule_halves", "rule_variants", "rule_pairs", "rule_components"),
+)
+COUNTED = ("gmsd", "presence")
 
 
 @dataclass(frozen=True)
@@ -91,16 +98,19 @@ def _compute(con: Connection, deliveries: Sequence[Delivery], plan: Plan) -> tup
     stage.coverage(con, deliveries)
     _run(con, (*MACROS, *CURRENT), values)
     linkable = match.number(con, values)
+    _drop(con, NUMBERED)
     persons = match.rows(con, values, fallback.link(con, plan, values, linkable))
     _run(con, TRAJECTORIES, values)
     match.rule_components(con)
     _run(con, EVENTS, values)
+    _drop(con, FOLLOWED)
     return linkable, persons
 
 
 def _count(con: Connection, deliveries: Sequence[Delivery], plan: Plan, account: accounting.Account) -> None:
     values = plan.parameters()
     _run(con, COUNTS, values)
+    _drop(con, COUNTED)
     indicators.compute(con, plan)
     stage.table_from_arrow(con, "set_aside", accounting.set_aside(deliveries))
     _run(con, ("figures", "count_injus", "count_reclassering", "count_ifzo", "count_cbs"), values)
@@ -112,6 +122,11 @@ def _count(con: Connection, deliveries: Sequence[Delivery], plan: Plan, account:
 def _run(con: Connection, names: Sequence[str], values: dict[str, Parameter]) -> None:
     for name in names:
         queries.run(con, name, values)
+
+
+def _drop(con: Connection, names: Sequence[str]) -> None:
+    for name in names:
+        con.execute(f"drop table {name}")
 
 
 def arrow(con: Connection, query: str) -> pa.Table:

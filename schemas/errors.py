@@ -148,6 +148,7 @@ ADVICE: dict[str, str] = {
     "bad_label": "project, epoch and recipient are lower-case letters, digits and hyphens, 1 to 64",
     "output_exists": "the output folder is not empty; choose another one or remove it first",
     "bad_clerical": "the clerical sample is a CSV with soort, onderzocht, goed; see docs/methods.md for the kinds",
+    "not_exported": "the researchers' tables of this period are not made; run `koppel run`, which makes them first",
     "not_estimated": "there are no estimates of this period; run `koppel estimate`, then publish again",
     "unknown_area": "no area of that code; use NL, a municipality, VR.., AR.. or PV.. code of the 2023 classification",
     "estimate_unsafe": "an estimate is not rounded, has no interval or should not be shown; nothing was released",
