@@ -12,7 +12,7 @@ from flows import egress, governance, resume, retention, rooms
 from flows.manifest import run_manifest
 from flows.resume import Done, Facts
 from flows.settings import Settings
-from flows.steps import log
+from flows.steps import hmac_path, log
 from linkage.link import Delivery
 from linkage.link import link as link_deliveries
 from linkage.plan import Plan
@@ -135,6 +135,7 @@ def recipient(settings: Settings) -> Done:
         governance.require_outputs(settings)
         done = _recipient(settings)
         told = {"converted": done.facts["persons"], "key_check": done.facts["key"]}
+        told |= {name: done.facts[name] for name in ("hmac", "fallback") if name in done.facts}
         _tell(settings, "recipient_converted", "converter", done, recipient=settings.recipient, **told)
     return done
 
@@ -148,7 +149,7 @@ def _recipient(settings: Settings) -> Done:
             *("--source", source, "--keys", settings.keys / "converter"),
             *("--recipient", settings.recipient, "--out", out / "pseudonyms.parquet"),
         )
-        return {"persons": int(answer["rows"]), "key": str(answer["key_check"])}
+        return {"persons": int(answer["rows"]), "key": str(answer["key_check"]), **hmac_path(answer)}
 
     return resume.step(
         "recipient",
