@@ -13,6 +13,7 @@ from flows.manifest import run_manifest
 from flows.resume import Done, Facts
 from flows.settings import Settings
 from flows.steps import hmac_path, log
+from linkage.engines.session import Engine
 from linkage.link import Delivery
 from linkage.link import link as link_deliveries
 from linkage.plan import Plan
@@ -67,6 +68,7 @@ def _link(settings: Settings) -> Done:
                 work=scratch,
                 memory_limit=settings.memory_limit,
                 threads=settings.threads,
+                engine=_engine(settings),
             )
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -75,7 +77,7 @@ def _link(settings: Settings) -> Done:
     done = resume.step(
         "link",
         journal=settings.state / "steps",
-        inputs={**inputs, "plan": plan.digest()},
+        inputs={**inputs, "plan": plan.digest(), **_asked(settings)},
         rooms=LINK_ROOMS,
         out=settings.run / "linked",
         work=work,
@@ -83,6 +85,18 @@ def _link(settings: Settings) -> Done:
     told = {"rows": done.facts["rows"], "persons": done.facts["persons"], "events": done.facts["events"]}
     _tell(settings, "linked", "linker", done, period=settings.period, **told)
     return done
+
+
+def _engine(settings: Settings) -> Engine | None:
+    """The engine that was asked for; None is DuckDB alone. ConfigError engine_folder."""
+    if settings.engine == "duckdb":
+        return None
+    return Engine(settings.engine, settings.engine_url, settings.engine_folder, settings.threads)
+
+
+def _asked(settings: Settings) -> dict[str, str]:
+    """Another engine than DuckDB is part of what a step was done with, though its output is the same."""
+    return {} if settings.engine == "duckdb" else {"engine": settings.engine}
 
 
 def _tell(settings: Settings, event: str, who: str, done: Done, **facts: Fact) -> None:

@@ -83,6 +83,10 @@ class Internal(KoppelError):
 
 
 ADVICE: dict[str, str] = {
+    "unknown_engine": "choose one of the engines named here",
+    "engine_folder": "a cluster needs `engine_folder`: a volume its workers see under the same path (docs/operator.md)",
+    "engine_unavailable": "install `koppelpunt[sail]`, or pyspark and Java for spark, or start the cluster named there",
+    "untranslatable": "an engine has no equal for what this statement does; nothing was run. Use --engine duckdb",
     "audit_broken": "the audit log was changed, cut off or written anew; nothing was added. Keep it; see docs/audit.md",
     "bad_certificate": "the certificate of deletion was changed, or was not signed by the TTP",
     "bad_receipt": "the receipt was not signed by the TTP, or its countersignature is not the supplier's",
