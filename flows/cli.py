@@ -18,9 +18,11 @@ from flows.verbs import audit, retain
 from flows.verbs import keys as key_verbs
 from flows.verbs.audit_tables import app as audit_tables_app
 from flows.verbs.estimate import estimate
+from flows.verbs.metrics import metrics
 from flows.verbs.plan import plan_app
 from flows.verbs.reconcile import reconcile
 from flows.verbs.scan import scan
+from flows.verbs.serve import serve
 from flows.verbs.status import status
 from schemas.errors import KoppelError
 
@@ -36,6 +38,8 @@ app.command(audit_tables_app)
 app.command(retain.retain)
 app.command(status)
 app.command(estimate)
+app.command(serve)
+app.command(metrics)
 
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, Parameter(name="--quiet", help="Show no progress.")]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from flows import steps, work
+from flows import lock, status, steps, work
 from flows.report import current
 from flows.resume import Done
 from flows.safe import guarded
@@ -42,14 +42,15 @@ def gateway(settings: Settings, register: str) -> int:
 @guarded
 def intake(settings: Settings, register: str) -> int:
     """Everything new of one register; returns the rows accepted."""
-    gateway(settings, register)
-    return sum(take_in(settings, parcel) for parcel in steps.verify(settings, register))
+    with lock.held(settings):
+        gateway(settings, register)
+        return sum(take_in(settings, parcel) for parcel in steps.verify(settings, register))
 
 
 @guarded
 def link(settings: Settings) -> Done:
     """Link all accepted deliveries of the period."""
-    with current().doing("link") as counts:
+    with lock.held(settings), current().doing("link") as counts:
         done = work.link(settings)
         counts.update(_shown(done))
     return done
@@ -58,7 +59,7 @@ def link(settings: Settings) -> Done:
 @guarded
 def estimate(settings: Settings) -> Done:
     """Estimates with intervals from the linked tables."""
-    with current().doing("estimate") as counts:
+    with lock.held(settings), current().doing("estimate") as counts:
         done = work.estimate(settings)
         counts.update(_shown(done))
     return done
@@ -67,27 +68,30 @@ def estimate(settings: Settings) -> Done:
 @guarded
 def export(settings: Settings) -> Done:
     """Recipient pseudonyms, then the researchers' tables, still inside the TTP."""
-    with current().doing("recipient pseudonyms") as counts:
-        counts.update(_shown(work.recipient(settings), keep=("persons",)))
-    with current().doing("export") as counts:
-        done = work.export(settings)
-        counts.update(_shown(done))
+    with lock.held(settings):
+        with current().doing("recipient pseudonyms") as counts:
+            counts.update(_shown(work.recipient(settings), keep=("persons",)))
+        with current().doing("export") as counts:
+            done = work.export(settings)
+            counts.update(_shown(done))
     return done
 
 
 @guarded
 def publish(settings: Settings) -> Done:
     """The release folder, through the gate; what it is made of must stand (`estimate`, `export`)."""
-    with current().doing("publish") as counts:
-        done = work.release(settings)
-        counts.update(_shown(done))
+    with lock.held(settings):
+        with current().doing("publish") as counts:
+            done = work.release(settings)
+            counts.update(_shown(done))
+        status.remember(settings)
     return done
 
 
 @guarded
 def upkeep(settings: Settings) -> None:
     """Integrity of finished steps, retention of sealed deliveries."""
-    with current().doing("upkeep") as counts:
+    with lock.held(settings), current().doing("upkeep") as counts:
         counts.update(work.upkeep(settings))
 
 
@@ -119,9 +123,10 @@ def largest_first(settings: Settings) -> list[str]:
 
 def run_direct(settings: Settings) -> Done:
     """Intake of every register, link, estimate and export, publish, upkeep: no Prefect anywhere."""
-    together(*(partial(intake, settings, register) for register in largest_first(settings)))
-    link(settings)
-    together(partial(estimate, settings), partial(export, settings))  # neither reads what the other makes
-    done = publish(settings)
-    upkeep(settings)
+    with lock.held(settings):
+        together(*(partial(intake, settings, register) for register in largest_first(settings)))
+        link(settings)
+        together(partial(estimate, settings), partial(export, settings))  # neither reads what the other makes
+        done = publish(settings)
+        upkeep(settings)
     return done

@@ -127,7 +127,7 @@ def _estimate(settings: Settings) -> Done:
         "estimate",
         journal=settings.state / "steps",
         inputs={
-            "linked": resume.combined(f"{name}:{value}" for name, value in _read_by_estimate(linked)),
+            "linked": resume.without_pseudonyms(resume.hashes(linked)),
             "seed": str(settings.seed),
             "draws": str(settings.draws),
             "sample": "" if settings.clerical is None else resume.sha256_file(settings.clerical),
@@ -136,11 +136,6 @@ def _estimate(settings: Settings) -> Done:
         out=settings.run / "estimated",
         work=work,
     )
-
-
-def _read_by_estimate(linked: Path) -> list[tuple[str, str]]:
-    """Name and hash of the tables without a pseudonym: estimation reads no other."""
-    return [(name, value) for name, value in resume.hashes(linked).items() if name != "person_link.parquet"]
 
 
 def recipient(settings: Settings) -> Done:

@@ -203,5 +203,8 @@ ADVICE: dict[str, str] = {
     "already_shown": "an earlier release showed a cell that must now stay hidden; publish at a higher level",
     "damaged_release_ledger": "the ledger of releases was changed; restore it from the backup, never start anew",
     "not_additive": "no rounding keeps every sum; publish fewer tables or use suppression",
+    "busy": "another `koppel` or the worker is changing this TTP's state; wait until it is done, then try again",
+    "port_taken": "something listens on the port of prefect_port already; stop it, or set another port",
+    "serve_ended": "a part of `koppel serve` ended; see prefect/server.log and worker.log, then start it again",
     "not_delivered": "no delivery of this register has been accepted yet; run its intake first",
 }
