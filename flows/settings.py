@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from schemas.errors import ConfigError
 
 ENV = "KOPPEL_CONFIG"
+# PostgreSQL by its socket: the system account is who you are, so no password can stand in a file.
+DATABASE = r"^$|^postgresql\+asyncpg://[a-z][a-z0-9_-]*@/[a-z][a-z0-9_]*\?host=/[A-Za-z0-9_./-]+$"
 PERIOD = re.compile(r"20\d\dH[12]-20\d\dH[12]")
 
 
@@ -32,6 +34,9 @@ class Settings(BaseSettings):
     memory_limit: str = Field(default="1GB", pattern=r"^\d+(MB|GB)$")
     threads: int = Field(default=2, ge=1, le=64)
     prefect_port: int = Field(default=4299, ge=1024, le=65535)
+    prefect_database: str = Field(default="", pattern=DATABASE)
+    alert_command: tuple[str, ...] = ()
+    expected: dict[str, int] = {}
     retention_days: int = Field(default=90, ge=1)
     truth: Path | None = None
     seed: int = Field(default=2024, ge=0)

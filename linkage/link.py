@@ -37,6 +37,13 @@ COUNTS = (
     *("register_links", "gmsd_history", "coverage", "presence", "match_rates", "link_strata", "person_quality"),
     "target_group",
 )
+# Tables that no later statement reads, by the part of the run after which they go: held, they would be spilled.
+NUMBERED = ("keys", "members")
+FOLLOWED = (
+    *("told_attributes", "pieces_by_number", "arrangements_by_number", "arrangements_by_rule"),
+    *("rule_rows", "rule_halves", "rule_variants", "rule_pairs", "rule_components"),
+)
+COUNTED = ("gmsd", "presence")
 RECOUNTS = ("figures", "count_injus", "count_reclassering", "count_ifzo", "count_cbs", "register_counts")
 ACCOUNTS = ("linked_persons", "funnel_events", "never_delivered")
 
@@ -105,11 +112,13 @@ def _compute(
     stage.coverage(con, deliveries)
     _run(con, (*MACROS, *CURRENT), values)
     linkable = match.number(con, values)
+    _drop(con, NUMBERED)
     persons = match.rows(con, values, fallback.link(con, plan, values, linkable))
     if engine is None:
         _run(con, TRAJECTORIES, values)
         match.rule_components(con)
         _run(con, EVENTS, values)
+        _drop(con, FOLLOWED)
     else:
         from linkage.engines.run import Statements, compute  # noqa: PLC0415 - an optional extra
 
@@ -126,6 +135,7 @@ def _read_later(table: str) -> bool:
 def _count(con: Connection, deliveries: Sequence[Delivery], plan: Plan, account: accounting.Account) -> None:
     values = plan.parameters()
     _run(con, COUNTS, values)
+    _drop(con, COUNTED)
     indicators.compute(con, plan)
     stage.table_from_arrow(con, "set_aside", accounting.set_aside(deliveries))
     _run(con, RECOUNTS, values)
@@ -136,6 +146,11 @@ def _count(con: Connection, deliveries: Sequence[Delivery], plan: Plan, account:
 def _run(con: Connection, names: Sequence[str], values: dict[str, Parameter]) -> None:
     for name in names:
         queries.run(con, name, values)
+
+
+def _drop(con: Connection, names: Sequence[str]) -> None:
+    for name in names:
+        con.execute(f"drop table {name}")
 
 
 def arrow(con: Connection, query: str) -> pa.Table:

@@ -47,6 +47,8 @@ ALLOWED = frozenset(
         *("events", "cells", "hidden", "tables", "files", "bytes", "deleted", "items", "seconds", "fingerprint"),
         *("manifest", "agreement", "certificate", "key_check", "skipped", "field", "file", "missing", "declared"),
         *("read", "maximum", "expected", "found", "column", "faults", "sha256", "suppliers", "project", "epoch"),
+        *("key_id", "owner", "reason", "replaces", "share_set", "shares", "threshold", "custodians"),
+        *("hmac", "fallback"),
     )
 )
 Event = dict[str, int | bool | str]

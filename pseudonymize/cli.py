@@ -1,8 +1,8 @@
 """The verbs of `python -m pseudonymize`: each step in a process of its own, so that no other room shares its memory.
 
-Standard output is one line of JSON with counts and hashes; an error is {"code", "facts"} with the exit code of
-its branch (schemas/errors.py). Anything unforeseen is Internal, without its text. Nothing goes to stderr.
-Imports stand in the verbs: a process starts in 0.3 s and loads only the keys' and files' code it needs.
+Standard output is one line of JSON with counts and hashes, after lines of progress where asked for; an error is
+{"code", "facts"} with the exit code of its branch (schemas/errors.py). Anything unforeseen is Internal, without its
+text. Nothing goes to stderr. Imports stand in the verbs: a process starts in 0.3 s and loads only what it needs.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import datetime as dt
 import json
 import secrets
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Never
@@ -20,6 +21,7 @@ from pseudonymize import blind_verbs, keyverbs
 from schemas.errors import ConfigError, Internal, KoppelError
 
 Answer = dict[str, Any]
+_BETWEEN = 0.25  # seconds between two lines of progress
 
 
 class _Parser(argparse.ArgumentParser):
@@ -49,8 +51,24 @@ def _deliver(given: argparse.Namespace) -> Answer:
         given.period_from,
         given.period_until,
         given.receipt,
+        _teller() if given.progress else None,
     )
-    return {**report.as_dict(), "hmac": _hmac()}
+    return {**report.as_dict(), "hmac": _hmac(), **({"text": report.text()} if given.progress else {})}
+
+
+def _teller() -> Callable[[str, int, int | None], None]:
+    """Tell {"progress": [step, rows done, rows in all]} on standard output before the answer, at most four a second."""
+    last = -1.0
+
+    def tell(step: str, done: int, total: int | None) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last >= _BETWEEN or done == total:
+            last = now
+            sys.stdout.write(json.dumps({"progress": [step, done, total]}) + "\n")
+            sys.stdout.flush()
+
+    return tell
 
 
 def _hmac() -> Answer:
@@ -177,7 +195,10 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]]
     "check": (_check, ("source", "register?", "agreement?", "synthetic!", "quarantine?")),
     "deliver": (
         _deliver,
-        ("source", "agreement", "keys", "public", "out", "sequence", "from?", "until?", "coverage?", "receipt?"),
+        (
+            *("source", "agreement", "keys", "public", "out", "sequence"),
+            *("from?", "until?", "coverage?", "receipt?", "progress!"),
+        ),
     ),
     "verify": (_verify, ("delivery", "agreement", "public", "ledger?", "waiting?", "audit?")),
     "record": (_record, ("delivery", "ledger", "audit?", "audit-key?", "receipt?")),

@@ -25,7 +25,7 @@ import numpy as np
 
 from pseudonymize.secret import Secret
 
-THRESHOLD = 1_000_000  # values this process computed before the kernel is loaded: the work then has cost as much
+THRESHOLD = 1_000_000  # values, computed or expected, that the kernel is loaded for: by the reference they cost as much
 SAMPLE = 10_000  # one value in so many is computed by the reference too, at least one per batch
 SHARE = 16_384  # fewer values than this are not worth a second thread
 THREADS = min(2, os.cpu_count() or 1)
@@ -69,6 +69,17 @@ switch = Switch()
 def state() -> dict[str, Any]:
     """For the answer of a verb: whether the kernel ran, and if not why."""
     return {"kernel": switch.state, "reason": switch.reason, "checked": switch.checked}
+
+
+def expect(count: int) -> None:
+    """So many values are to come: what will be worth the kernel gets it from the first batch on."""
+    with switch.lock:
+        switch.seen += count
+
+
+def running() -> bool:
+    """True when the kernel computes here, so that equal values cost less to compute again than to find."""
+    return switch.state == ON
 
 
 def ready(count: int) -> bool:

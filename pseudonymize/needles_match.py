@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -60,11 +61,11 @@ class Matcher:
         if not len(places):
             return
         heads = words[places]
-        short = np.isin(heads, self._short)
+        short = _among(heads, self._short)
         yield from zip(places[short].tolist(), heads[short].tolist(), strict=True)
         tails = following[np.minimum(places + 1, len(following) - 1)].astype(np.uint64)
         keys = heads.astype(np.uint64) | tails << np.uint64(32)
-        long = np.isin(keys, self._long)
+        long = _among(keys, self._long)
         yield from zip(places[long].tolist(), keys[long].tolist(), strict=True)
 
     def find_in(self, chunks: Iterable[bytes]) -> set[Sign]:
@@ -76,6 +77,14 @@ class Matcher:
             found |= self.find(data)
             held = data[-(self.longest - 1) :] if self.longest > 1 else b""
         return found
+
+
+def _among(values: npt.NDArray[Any], ordered: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which values are in a sorted array; unlike np.isin it sorts nothing, and there are many values."""
+    if not len(ordered):
+        return np.zeros(len(values), bool)
+    at = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return np.asarray(ordered[at] == values, bool)
 
 
 def _slot(words: Words) -> npt.NDArray[np.uint32]:
