@@ -5,8 +5,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := .tools
-# What the many short processes of a run import: compiled once, also where Python is told to write no bytecode.
-COMPILED := pyarrow numpy numba llvmlite pydantic pydantic_core pydantic_settings yaml cryptography cyclopts rich
 ROOMS := estimation flows linkage pseudonymize release schemas synthetic
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
@@ -22,12 +20,12 @@ $(TOOLS)/bin/uv:
 
 $(VENV)/.ready: uv.lock pyproject.toml | $(TOOLS)/bin/uv
 	$(TOOLS)/bin/uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	$(TOOLS)/bin/uv sync --quiet --locked
-	cd $(VENV)/lib/python*/site-packages && $(CURDIR)/$(BIN)/python -m compileall -q -j 2 -x '/tests/' $(COMPILED)
+	$(TOOLS)/bin/uv sync --quiet --locked --compile-bytecode
 	touch $@
 
 setup: $(VENV)/.ready ## install what uv.lock pins, in .venv
 
+# A run is many short processes: compiled once, also where Python is told to write no bytecode.
 compiled: setup
 	$(BIN)/python -m compileall -q $(ROOMS)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 from rich.console import Console
@@ -18,9 +18,11 @@ from flows.verbs import audit, blind, retain
 from flows.verbs import keys as key_verbs
 from flows.verbs.audit_tables import app as audit_tables_app
 from flows.verbs.estimate import estimate
+from flows.verbs.metrics import metrics
 from flows.verbs.plan import plan_app
 from flows.verbs.reconcile import reconcile
 from flows.verbs.scan import scan
+from flows.verbs.serve import serve
 from flows.verbs.status import status
 from schemas.errors import KoppelError
 
@@ -37,6 +39,8 @@ app.command(audit_tables_app)
 app.command(retain.retain)
 app.command(status)
 app.command(estimate)
+app.command(serve)
+app.command(metrics)
 
 Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
 Quiet = Annotated[bool, Parameter(name="--quiet", help="Show no progress.")]
@@ -109,17 +113,28 @@ def demo(
 
 
 @app.command
-def run(*, direct: bool = False, config: Config = None, quiet: Quiet = False, as_json: Json = False) -> None:
+def run(
+    *,
+    direct: bool = False,
+    engine: Literal["duckdb", "sail", "spark"] | None = None,
+    config: Config = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
     """Take in what was delivered, link, publish and check; steps whose inputs and code are unchanged are not redone.
 
     Parameters
     ----------
     direct
         Run the steps without Prefect; the output is the same to the byte.
+    engine
+        What computes trajectories and events; default the settings' `engine`. The output is the same to the byte.
     """
     from flows import running  # noqa: PLC0415
+    from flows import settings as room  # noqa: PLC0415
 
     _progress(as_json, quiet)
+    room.give(engine=engine)
     done = running.run(config, direct=direct)
     _show({"fingerprint": done.fingerprint[:12], **done.facts}, as_json, "Done")
 

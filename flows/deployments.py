@@ -1,20 +1,25 @@
 """The Prefect flows: one deployment per register, per period and per release. Thin: tasks call the pipeline.
 
 Parameters are names only (a register); settings come from the file that KOPPEL_CONFIG names, keys never pass.
-Importing this module imports Prefect (seconds): only `koppel run` and `koppel deploy` do so.
+Importing this module imports Prefect (seconds): only `koppel run` and `koppel serve` do so.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
-from prefect import flow, task
+from prefect import flow, get_client, task
 from prefect.artifacts import create_table_artifact
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectAlreadyExists
 from prefect.schedules import Cron
 from prefect.types.entrypoint import EntrypointType
+from prefect.workers.process import ProcessWorker
 
-from flows import pipeline, steps
+from flows import alerts, lock, pipeline, quality, status, statuspage, steps
 from flows.resume import Done
 from flows.safe import guarded
 from flows.settings import load
@@ -22,7 +27,12 @@ from flows.steps import Parcel
 from schemas.registers import REGISTERS
 
 TIMEZONE = "Europe/Amsterdam"
+POOL = "ttp"
+INTAKE_WINDOW = "0 2 15-28 2,8 *"  # every night of it: what comes late is taken in the next night
+LINKING, ESTIMATING, EXPORTING = "0 2 1 3,9 *", "0 4 1 3,9 *", "0 5 1 3,9 *"
+MONTHLY, AUDITING, KEEPING = "0 6 1 * *", "0 1 * * *", "30 1 * * *"
 _PLAIN: dict[str, Any] = {"cache_policy": None, "persist_result": False, "log_prints": False}
+_WATCHED: dict[str, Any] = {"persist_result": False, "on_failure": [alerts.hook], "on_crashed": [alerts.hook]}
 
 
 @task(name="gateway", **_PLAIN)
@@ -46,15 +56,17 @@ def take_in_task(parcel: Parcel) -> int:
     return pipeline.take_in(load(), parcel)
 
 
-@flow(name="intake", persist_result=False, validate_parameters=True)
+@flow(name="intake", validate_parameters=True, **_WATCHED)
 @guarded
 def intake(register_name: str) -> int:
     """Take in every new delivery of one register."""
-    gateway_task(register_name)
-    rows = sum(take_in_task(parcel) for parcel in verify_task(register_name))
+    with lock.held(load()):
+        gateway_task(register_name)
+        rows = sum(take_in_task(parcel) for parcel in verify_task(register_name))
     create_table_artifact(
         key=f"intake-{register_name.replace('_', '-')}", table=[{"register": register_name, "rows": rows}]
     )
+    show_status()
     return rows
 
 
@@ -65,7 +77,7 @@ def link_task() -> dict[str, Any]:
     return dict(pipeline.link(load()).facts)
 
 
-@flow(name="link", persist_result=False)
+@flow(name="link", **_WATCHED)
 @guarded
 def link() -> None:
     """Link all accepted deliveries of the period."""
@@ -79,59 +91,130 @@ def estimate_task() -> dict[str, Any]:
     return dict(pipeline.estimate(load()).facts)
 
 
-@flow(name="estimate", persist_result=False)
+@flow(name="estimate", **_WATCHED)
 @guarded
 def estimate() -> None:
     """Estimate the target group of the period."""
     create_table_artifact(key="estimate", table=[estimate_task()])
 
 
+@task(name="export", **_PLAIN)
+@guarded
+def export_task() -> dict[str, Any]:
+    """Recipient pseudonyms and the researchers' tables, still inside the TTP."""
+    return dict(pipeline.export(load()).facts)
+
+
+@flow(name="export", persist_result=False)
+@guarded
+def export() -> None:
+    """Prepare what the researchers get."""
+    create_table_artifact(key="export", table=[export_task()])
+
+
 @task(name="publish", **_PLAIN)
 @guarded
 def publish_task() -> Done:
-    """Recipient pseudonyms, protection, pages and tables."""
+    """Protection, pages and tables, and the gate."""
     return pipeline.publish(load())
 
 
-@flow(name="publish", persist_result=False)
+@flow(name="publish", **_WATCHED)
 @guarded
 def publish() -> Done:
     """Make the release folder."""
     done = publish_task()
     create_table_artifact(key="publish", table=[done.facts])
+    show_status()
     return done
 
 
-@flow(name="upkeep", persist_result=False)
+def show_status() -> None:
+    """What `koppel status` shows, on Prefect's page: counts and names of ours only."""
+    create_table_artifact(key="status", table=statuspage.rows(status.status(load())))
+
+
+@flow(name="upkeep", **_WATCHED)
 @guarded
 def upkeep() -> None:
     """Retention and integrity checks."""
     pipeline.upkeep(load())
+    show_status()
+
+
+@task(name="audit", **_PLAIN)
+@guarded
+def audit_task() -> dict[str, Any]:
+    """Lines, signatures and links of the log, receipts and certificates."""
+    return dict(quality.verify_audit(load()))
+
+
+@flow(name="audit", **_WATCHED)
+@guarded
+def audit() -> None:
+    """Verify the audit log."""
+    create_table_artifact(key="audit", table=[audit_task()])
+
+
+@task(name="quality", **_PLAIN)
+@guarded
+def quality_task() -> dict[str, Any]:
+    """Row accounts, canaries, published figures."""
+    return dict(quality.quality(load()))
+
+
+@flow(name="quality", **_WATCHED)
+@guarded
+def monthly() -> None:
+    """Check the quality of what is held."""
+    create_table_artifact(key="quality", table=[quality_task()])
 
 
 def run() -> Done:
     """Every flow in order on the server that PREFECT_API_URL names; returns what publish made."""
-    for register in REGISTERS:
-        intake(register)
-    link()
-    estimate()
-    done = publish()
-    upkeep()
+    with lock.held(load()):
+        pipeline.together(*(partial(intake, register) for register in pipeline.largest_first(load())))
+        link()
+        pipeline.together(estimate, export)
+        done = publish()
+        upkeep()
     return done
 
 
 def deployments() -> list[RunnerDeployment]:
-    """One deployment per register (half-yearly), and one each for link, estimate, publish and upkeep."""
-    half_year = _at("0 2 15 2,8 *")
-    made = [intake.to_deployment(f"intake-{r}", parameters={"register_name": r}, **half_year) for r in REGISTERS]
-    made.append(link.to_deployment("link", **_at("0 4 16 2,8 *")))
-    made.append(estimate.to_deployment("estimate", **_at("0 5 16 2,8 *")))
+    """One deployment per register, and one each for link, estimate, export, publish, quality, audit and upkeep."""
+    made = [
+        intake.to_deployment(f"intake-{r}", parameters={"register_name": r}, **_at(INTAKE_WINDOW)) for r in REGISTERS
+    ]
+    flows = (
+        (link, LINKING),
+        (estimate, ESTIMATING),
+        (export, EXPORTING),
+        (monthly, MONTHLY),
+        (audit, AUDITING),
+        (upkeep, KEEPING),
+    )
+    made += [one.to_deployment(one.name, **_at(cron)) for one, cron in flows]
     made.append(publish.to_deployment("publish", **_at(None)))  # a person decides when something leaves
-    made.append(upkeep.to_deployment("upkeep", **_at("0 3 * * *")))
     return cast(list[RunnerDeployment], made)  # a coroutine only when called inside an event loop
 
 
+def deploy() -> int:
+    """Make the process pool and put every deployment on the server, anew; returns how many.
+
+    The pool gets its template from the installed worker: `prefect work-pool create` would make the server ask for it
+    on the internet.
+    """
+    template = ProcessWorker.get_default_base_job_template()
+    with get_client(sync_client=True) as client, suppress(ObjectAlreadyExists):
+        client.create_work_pool(WorkPoolCreate(name=POOL, type="process", base_job_template=template))
+    made = deployments()
+    for deployment in made:
+        deployment.apply()
+    return len(made)
+
+
 def _at(cron: str | None) -> dict[str, Any]:
-    """Where and when: the process pool `ttp`, by module path, one run at a time."""
-    where = {"entrypoint_type": EntrypointType.MODULE_PATH, "work_pool_name": "ttp", "concurrency_limit": 1}
+    """Where and when: the process pool `ttp`, by module path, one run of it at a time."""
+    where = {"entrypoint_type": EntrypointType.MODULE_PATH, "work_pool_name": POOL, "concurrency_limit": 1}
     return where if cron is None else {**where, "schedules": [Cron(cron, timezone=TIMEZONE)]}

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
+from typing import Any
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
@@ -35,6 +36,7 @@ class Reporter:
     def __init__(self, mode: Mode = Mode.TEXT) -> None:
         self.mode = mode
         self.console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else 110)
+        self.finished: list[dict[str, Any]] = []  # every step so far, for the run's report
         self._lock = threading.Lock()
         self._display: Progress | None = None
         self._tasks: dict[str, TaskID] = {}
@@ -97,15 +99,17 @@ class Reporter:
     def done(self, what: str, seconds: float, counts: dict[str, Fact]) -> None:
         """One finished step."""
         shown = KoppelError("done", **counts).facts
+        told: dict[str, Any] = {"step": what, "seconds": round(seconds, 2), **shown}
+        self.finished.append(told)
         if self.mode is Mode.JSON:
-            self.console.print(json.dumps({"step": what, "seconds": round(seconds, 2), **shown}), soft_wrap=True)
+            self.console.print(json.dumps(told), soft_wrap=True)
         elif self.mode is Mode.TEXT:
             skipped = shown.pop("skipped", False)
-            told = ", ".join(
+            counted = ", ".join(
                 f"{value:,} {name}" if isinstance(value, int) else f"{name} {value}" for name, value in shown.items()
             )
             mark = "[dim]=[/dim]" if skipped else "[green]+[/green]"
-            self.console.print(_TEXT.format(mark=mark, what=what, counts=told, seconds=seconds))
+            self.console.print(_TEXT.format(mark=mark, what=what, counts=counted, seconds=seconds))
 
 
 _current = Reporter(Mode.QUIET)

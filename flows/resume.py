@@ -104,3 +104,8 @@ def write_json(path: Path, content: object) -> None:
 def combined(values: Iterable[str]) -> str:
     """One hash over several."""
     return hashlib.sha256("\n".join(sorted(values)).encode()).hexdigest()
+
+
+def without_pseudonyms(linked: Mapping[str, str]) -> str:
+    """One hash over the linked tables that hold no pseudonym (name -> hash): estimation reads no other."""
+    return combined(f"{name}:{value}" for name, value in linked.items() if name != "person_link.parquet")

@@ -10,6 +10,7 @@ from pathlib import Path
 from flows import pipeline
 from flows.report import current
 from flows.resume import Done
+from flows.runreport import reporting
 from flows.server import Server, starting
 from flows.settings import ENV, Settings, load
 
@@ -34,8 +35,11 @@ def run_on(config: Path | None, server: Server | None) -> Done:
     """Every step, on a server that was started before, or direct."""
     settings = load(config)
     os.environ[ENV] = str((config or Path(os.environ.get(ENV, "koppel.toml"))).resolve())
-    if server is None:
-        return pipeline.run_direct(settings)
+    with reporting(settings, "direct" if server is None else "prefect"):
+        return pipeline.run_direct(settings) if server is None else _on(server)
+
+
+def _on(server: Server) -> Done:
     with current().doing("prefect server up"):
         server.use()
     with current().doing("prefect client up"):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import base64
 import os
 import secrets
+import socket
 import subprocess
 import sys
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,10 +22,14 @@ from schemas.errors import ConfigError
 START_SECONDS = 120
 
 
-def environment(home: Path, port: int, secret: str) -> dict[str, str]:
-    """Settings of server and client. prefect.md, "Outgoing calls"; nothing here reaches a register or key."""
+def environment(home: Path, port: int, secret: str, database: str = "") -> dict[str, str]:
+    """Settings of server and client: no outgoing calls; nothing here reaches a register or key (docs/decisions/0070).
+
+    `database` is the URL of a PostgreSQL database; without it the server keeps SQLite in `home`.
+    """
     api = f"http://127.0.0.1:{port}/api"
     return {
+        **({"PREFECT_SERVER_DATABASE_CONNECTION_URL": database} if database else {}),
         "DO_NOT_TRACK": "1",
         "PREFECT_HOME": str(home),
         "PREFECT_API_URL": api,
@@ -63,16 +69,34 @@ class Server:
 def starting(home: Path, port: int) -> Iterator[Server]:
     """Start the server and yield at once: it needs some fifteen seconds, which other work can use. Stops it again."""
     home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    settings = environment(home, port, f"operator:{secrets.token_urlsafe(24)}")
+    with serving(home, environment(home, port, f"operator:{secrets.token_urlsafe(24)}")) as server:
+        yield server
+
+
+@contextmanager
+def serving(home: Path, settings: dict[str, str]) -> Iterator[Server]:
+    """The same with settings of the caller's; the port must be free. ConfigError port_taken."""
     before = {name: os.environ.get(name) for name in settings}
+    port = urllib.parse.urlsplit(settings["PREFECT_API_URL"]).port
+    _require_free(int(port or 0))
     command = [sys.executable, "-m", "prefect", "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     with (home / "server.log").open("ab") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, umask=0o077, env={**os.environ, **settings})
         try:
             yield Server(server, settings)
         finally:
-            _stop(server)
+            stop(server)
             _restore(before)
+
+
+def _require_free(port: int) -> None:
+    """Two servers on one port: the second would talk to the first one's, with a password that is not its own."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            raise ConfigError("port_taken", port=port) from None
 
 
 def _wait(server: subprocess.Popen[bytes], settings: dict[str, str]) -> None:
@@ -88,7 +112,8 @@ def _wait(server: subprocess.Popen[bytes], settings: dict[str, str]) -> None:
     raise ConfigError("server_failed", seconds=START_SECONDS)
 
 
-def _stop(server: subprocess.Popen[bytes]) -> None:
+def stop(server: subprocess.Popen[bytes]) -> None:
+    """Ask it to end; after fifteen seconds, end it."""
     server.terminate()
     try:
         server.wait(timeout=15)

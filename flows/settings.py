@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
@@ -13,6 +13,8 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 from schemas.errors import ConfigError
 
 ENV = "KOPPEL_CONFIG"
+# PostgreSQL by its socket: the system account is who you are, so no password can stand in a file.
+DATABASE = r"^$|^postgresql\+asyncpg://[a-z][a-z0-9_-]*@/[a-z][a-z0-9_]*\?host=/[A-Za-z0-9_./-]+$"
 PERIOD = re.compile(r"20\d\dH[12]-20\d\dH[12]")
 
 
@@ -32,11 +34,17 @@ class Settings(BaseSettings):
     memory_limit: str = Field(default="1GB", pattern=r"^\d+(MB|GB)$")
     threads: int = Field(default=2, ge=1, le=64)
     prefect_port: int = Field(default=4299, ge=1024, le=65535)
+    prefect_database: str = Field(default="", pattern=DATABASE)
+    alert_command: tuple[str, ...] = ()
+    expected: dict[str, int] = {}
     retention_days: int = Field(default=90, ge=1)
     truth: Path | None = None
     seed: int = Field(default=2024, ge=0)
     draws: int = Field(default=1000, ge=100, le=20_000)
     clerical: Path | None = None
+    engine: Literal["duckdb", "sail", "spark"] = "duckdb"
+    engine_url: str | None = Field(default=None, pattern=r"^sc://[A-Za-z0-9.-]+:\d+(/;[A-Za-z0-9_;=.-]*)?$")
+    engine_folder: Path | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -82,7 +90,14 @@ class Settings(BaseSettings):
         return self.home / "state"
 
 
-_PATHS = ("home", "agreements", "keys", "inbox", "gateway", "truth", "clerical")
+_PATHS = ("home", "agreements", "keys", "inbox", "gateway", "truth", "clerical", "engine_folder")
+_given: dict[str, object] = {}
+
+
+def give(**values: object) -> None:
+    """Values of the command line: in this process they go before the file's. Without any, the file's hold again."""
+    _given.clear()
+    _given.update({name: value for name, value in values.items() if value is not None})
 
 
 def load(path: Path | None = None) -> Settings:
@@ -93,7 +108,7 @@ def load(path: Path | None = None) -> Settings:
     try:
         content = TomlConfigSettingsSource(Settings, file)()
         located = {k: str(file.parent / v) if k in _PATHS else v for k, v in content.items()}
-        return Settings.model_validate(located)
+        return Settings.model_validate({**located, **_given})
     except ValidationError as error:
         raise ConfigError("bad_settings", faults=error.error_count()) from None
     except ValueError:

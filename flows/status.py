@@ -1,6 +1,7 @@
 """Where every register stands in this period, read from our own manifests and journals, never from Prefect.
 
-expected -> received -> checked -> converted -> linked -> released, as numbers of deliveries, and the one next action.
+expected -> received -> checked -> converted -> linked -> estimated -> released, as numbers of deliveries, and the one
+next action. What a period held is remembered when it is published (`remember`), and the next period is held beside it.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from flows import steps
-from flows.resume import sha256_file
+from flows import governance, resume, steps
+from flows.resume import sha256_file, write_json
 from flows.settings import Settings
 from schemas.agreement import Agreement
 from schemas.errors import ConfigError
@@ -25,18 +26,24 @@ NOTHING = "nothing is due"
 
 @dataclass(frozen=True)
 class Line:
-    """One register. Numbers count deliveries; `rows` are accepted rows, `change` against the delivery before."""
+    """One register. Numbers count deliveries; `rows` are accepted rows.
+
+    `change` is the share of rows more or less than in the period before (`last`), else than in the delivery before.
+    """
 
     register: str
     supplier: str
+    expected: int
     received: int
     at_gateway: int
     checked: int
     converted: int
     linked: int
+    estimated: int
     released: int
     rows: int
     quarantined: int
+    last: int | None
     change: float | None
     action: str
 
@@ -76,11 +83,12 @@ def status(settings: Settings, today: dt.date | None = None) -> Status:
     """Read everything anew; changes nothing. ConfigError bad_agreement for an agreement that cannot be read."""
     day = today or dt.datetime.now(dt.UTC).date()
     linked = _linked(settings)
-    released = _released(settings)
+    done = (linked, linked if _estimated(settings) else {}, _released(settings))
+    before = last_period(settings)
     lines, notes = [], []
     for register in REGISTERS:
         agreement = _agreement(settings, register)
-        lines.append(_line(settings, register, agreement, linked, released, day))
+        lines.append(_line(settings, register, agreement, done, before.get(register), day))
         notes += _notes(agreement, day)
     return Status(settings.period, settings.release, tuple(lines), tuple(notes))
 
@@ -98,29 +106,32 @@ def _line(  # noqa: PLR0917 - one register against everything that is known
     settings: Settings,
     register: str,
     agreement: Agreement | None,
-    linked: dict[str, str],
-    released: dict[str, str],
+    done: tuple[dict[str, str], ...],
+    before: dict[str, int] | None,
     day: dt.date,
 ) -> Line:
     received = _numbers(settings.inbox / register)
     stored = _stored(settings, register)
     hashes = {f"{register}/{number}": sha256_file(path) for number, path in stored.items()}
     told = [json.loads(stored[number].read_text(encoding="utf-8"))["rows"] for number in sorted(stored)]
+    rows = sum(one["accepted"] for one in told)
+    last = None if before is None else before["rows"]
     raw = len(steps.raw_files(settings.gateway / register))
     counts = {
+        "expected": settings.expected.get(register, 1),
         "received": len(received | stored.keys()),
         "at_gateway": raw,
         "checked": len(_ledger(settings, register)),
         "converted": len(stored),
-        "linked": _known(hashes, linked),
-        "released": _known(hashes, released),
+        **{name: _known(hashes, one) for name, one in zip(("linked", "estimated", "released"), done, strict=True)},
     }
     return Line(
         register=register,
         supplier=agreement.supplier if agreement else "",
-        rows=sum(rows["accepted"] for rows in told),
-        quarantined=sum(rows["quarantined"] for rows in told),
-        change=_change([rows["accepted"] for rows in told]),
+        rows=rows,
+        quarantined=sum(one["quarantined"] for one in told),
+        last=last,
+        change=_change([one["accepted"] for one in told] if last is None else [last, rows]),
         action=_action(register, agreement, counts, received - stored.keys(), day),
         **counts,
     )
@@ -133,9 +144,10 @@ def _action(register: str, agreement: Agreement | None, counts: dict[str, int], 
         return f"renew {agreement.agreement}: it or its DPIA does not hold today"
     if waiting or counts["at_gateway"]:
         return RUN
-    if not counts["converted"]:
-        return f"ask {agreement.supplier} for delivery 1 of {register}"
-    return NOTHING if counts["linked"] == counts["released"] == counts["converted"] else RUN
+    if counts["converted"] < counts["expected"]:
+        return f"ask {agreement.supplier} for delivery {counts['converted'] + 1} of {register}"
+    done = {counts[name] for name in ("converted", "linked", "estimated", "released")}
+    return NOTHING if len(done) == 1 else RUN
 
 
 def _notes(agreement: Agreement | None, day: dt.date) -> list[str]:
@@ -146,7 +158,7 @@ def _notes(agreement: Agreement | None, day: dt.date) -> list[str]:
 
 
 def _change(rows: list[int]) -> float | None:
-    """Accepted rows of the last delivery against the one before, as a share; None without two."""
+    """The last number against the one before, as a share; None without two."""
     return None if len(rows) < 2 or not rows[-2] else round(rows[-1] / rows[-2] - 1, 3)
 
 
@@ -176,6 +188,38 @@ def _linked(settings: Settings) -> dict[str, str]:
         return {}
     inputs: dict[str, str] = json.loads(path.read_text(encoding="utf-8")).get("inputs", {})
     return inputs
+
+
+def _estimated(settings: Settings) -> bool:
+    """Whether the estimates that stand there are of the linked tables that stand there."""
+    made, linked = (settings.state / "steps" / f"{name}.json" for name in ("estimate", "link"))
+    if not (made.is_file() and linked.is_file() and (settings.run / "estimated").is_dir()):
+        return False
+    outputs: dict[str, str] = json.loads(linked.read_text(encoding="utf-8"))["outputs"]
+    told = json.loads(made.read_text(encoding="utf-8")).get("inputs", {}).get("linked")
+    return bool(told == resume.without_pseudonyms(outputs))
+
+
+def remember(settings: Settings) -> None:
+    """Write down what this period held, when it is published: rows and deliveries per register."""
+    held: dict[str, dict[str, int]] = {}
+    for manifest in governance.stored(settings):
+        one = held.setdefault(str(manifest["register"]), {"deliveries": 0, "rows": 0, "quarantined": 0})
+        one["deliveries"] += 1
+        one["rows"] += int(manifest["rows"]["accepted"])
+        one["quarantined"] += int(manifest["rows"]["quarantined"])
+    write_json(_history(settings) / f"{settings.period}.json", held)
+
+
+def last_period(settings: Settings) -> dict[str, dict[str, int]]:
+    """What the latest published period before this one held; empty for the first."""
+    files = sorted(path for path in _history(settings).glob("20*.json") if path.stem < settings.period)
+    found: dict[str, dict[str, int]] = json.loads(files[-1].read_text(encoding="utf-8")) if files else {}
+    return found
+
+
+def _history(settings: Settings) -> Path:
+    return settings.state / "history"
 
 
 def _released(settings: Settings) -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import importlib
 import os
 import secrets
 import stat
@@ -129,6 +130,18 @@ def _private_folder() -> Path | None:
         return None
     private = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return folder if private and stat.S_ISDIR(found.st_mode) else None
+
+
+def compiled(name: str) -> ModuleType | None:
+    """Another compiled module of this room; None where it may not or cannot be loaded: the caller has a reference."""
+    folder = None if os.environ.get("KOPPEL_FAST") == "off" else _private_folder()
+    if folder is None:
+        return None
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    try:
+        return importlib.import_module(f"pseudonymize.{name}")
+    except Exception:  # noqa: BLE001 - a missing or broken compiler must never stop a scan
+        return None
 
 
 def _load(folder: Path) -> ModuleType:

@@ -24,12 +24,12 @@ def retain(*, dry_run: bool = False, config: Config = None, as_json: Json = Fals
     dry_run
         Show what is due; delete nothing.
     """
-    from flows import cli, governance, retention, steps  # noqa: PLC0415 - keeps `koppel check` fast
+    from flows import cli, governance, lock, retention, steps  # noqa: PLC0415 - keeps `koppel check` fast
     from flows.settings import load  # noqa: PLC0415
 
     settings = load(config)
     log = steps.log(settings)
-    with log.watching("retain", who="operator", why="retention"):
+    with lock.held(settings), log.watching("retain", who="operator", why="retention"):
         done = retention.retain(settings, log, governance.today(), dry_run=dry_run)
     classes = done.pop("classes")
     cli._show({**done, **({"classes": classes} if as_json else classes)}, as_json, "Due" if dry_run else "Retention")

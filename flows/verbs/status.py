@@ -14,22 +14,25 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from flows import statuspage
 from flows.settings import load
-from flows.status import NOTHING, Line, Status
+from flows.status import Line, Status
 from flows.status import status as read
 
 DUE = 3
-WIDE = 140  # columns, where the output is no terminal
-HEADS = ("register", "received", "checked", "converted", "linked", "released", "rows", "quarantined", "change", "next")
+WIDE = 160  # columns, where the output is no terminal
+STEPS = ("expected", "received", "checked", "converted", "linked", "estimated", "released")
+HEADS = ("register", *STEPS, "rows", "quarantined", "change", "next")
 
 
 def status(
     *,
     config: Annotated[Path | None, Parameter(help="Settings file; default KOPPEL_CONFIG or ./koppel.toml.")] = None,
     watch: float = 0.0,
+    page: Path | None = None,
     as_json: Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")] = False,
 ) -> None:
-    """Show per register what was received, checked, converted, linked and released, and what to do next.
+    """Show per register what was expected, received, checked, converted, linked, estimated, released; what is next.
 
     Exit code 0 when nothing is due, 3 when something is.
 
@@ -37,11 +40,15 @@ def status(
     ----------
     watch
         Keep the screen open and read again every so many seconds; leave with Ctrl-C.
+    page
+        Also write the same as a web page, to this file.
     """
     if watch > 0:
         _keep_open(config, watch)
         return
     found = read(load(config))
+    if page is not None:
+        statuspage.write(found, page)
     if as_json:
         sys.stdout.write(json.dumps(found.as_dict()) + "\n")
     else:
@@ -63,7 +70,7 @@ def _keep_open(config: Path | None, seconds: float) -> None:
 def screen(found: Status) -> Group:
     """What an operator looks at: counts and names of ours only."""
     table = Table(*HEADS, title=f"{found.period}, release {found.release}", title_justify="left", box=None)
-    for column in table.columns[1:9]:
+    for column in table.columns[1:-1]:
         column.justify = "right"
     for line in found.lines:
         table.add_row(*_cells(line))
@@ -72,14 +79,5 @@ def screen(found: Status) -> Group:
 
 
 def _cells(line: Line) -> list[str]:
-    steps = (line.received, line.checked, line.converted, line.linked, line.released)
-    received = f"{steps[0]} (+{line.at_gateway} raw)" if line.at_gateway else str(steps[0])
-    return [
-        line.register,
-        received,
-        *map(str, steps[1:]),
-        f"{line.rows:,}",
-        f"{line.quarantined:,}",
-        "" if line.change is None else f"{line.change:+.1%}",
-        "" if line.action == NOTHING else line.action,
-    ]
+    """The same words as on the page and in Prefect's table (flows/statuspage.py)."""
+    return [str(value) for value in statuspage.row(line).values()]

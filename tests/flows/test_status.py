@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import io
 import json
+import re
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from flows import steps
+from flows import statuspage, steps
 from flows.settings import load
 from flows.status import NOTHING, RUN, Status, status
 from flows.verbs.status import DUE, screen
@@ -40,7 +41,7 @@ def test_after_a_run_nothing_is_due(finished: Site) -> None:
     assert (answer["next"], answer["due"]) == (NOTHING, False)
     assert [one["register"] for one in answer["registers"]] == list(REGISTERS)
     for one in answer["registers"]:
-        numbers = {one[step] for step in ("received", "checked", "converted", "linked", "released")}
+        numbers = {one[step] for step in ("received", "checked", "converted", "linked", "estimated", "released")}
         assert numbers == {2 if one["register"] == "gmsd" else 1}, one
         assert one["rows"] > 0
 
@@ -61,6 +62,55 @@ def test_rows_are_compared_with_the_delivery_before(finished: Site) -> None:
     first, second = (json.loads(path.read_text(encoding="utf-8"))["rows"]["accepted"] for path in stored)
     assert found["change"] == round(second / first - 1, 3)
     assert found["rows"] == first + second
+
+
+def test_rows_are_compared_with_the_period_before_where_there_is_one(finished: Site, tmp_path: Path) -> None:
+    """A half-year later: other deliveries under the same settings, and what was remembered of the last."""
+    site = finished.copy(tmp_path / "demo")
+    first = load(site.config)
+    assert json.loads((first.state / "history" / f"{first.period}.json").read_text())["gmsd"]["deliveries"] == 2
+    later = first.model_copy(update={"period": "2019H1-2024H1"})
+    path = later.store / "ifzo" / "0001" / "manifest.json"
+    manifest = json.loads(path.read_text(encoding="utf-8"))
+    before = manifest["rows"]["accepted"]
+    manifest["rows"]["accepted"] = before * 2
+    path.write_text(json.dumps(manifest), encoding="utf-8")
+    found = line(status(later, TODAY), "ifzo")
+    assert (found["last"], found["change"]) == (before, 1.0)
+    assert "+100.0%" in shown(status(later, TODAY))
+    earlier = first.model_copy(update={"period": "2018H1-2018H2"})  # nothing before it: delivery against delivery
+    assert line(status(earlier, TODAY), "ifzo")["last"] is None
+
+
+def test_what_was_expected_and_did_not_come_is_asked_for(finished: Site) -> None:
+    settings = load(finished.config).model_copy(update={"expected": {"ifzo": 2}})
+    found = line(status(settings, TODAY), "ifzo")
+    assert (found["expected"], found["received"]) == (2, 1)
+    assert found["action"] == f"ask {found['supplier']} for delivery 2 of ifzo"
+
+
+def test_estimates_of_other_tables_do_not_count(finished: Site, tmp_path: Path) -> None:
+    site = finished.copy(tmp_path / "demo")
+    journal = load(site.config).state / "steps" / "link.json"
+    content = json.loads(journal.read_text(encoding="utf-8"))
+    content["outputs"]["counts.parquet"] = "0" * 64
+    journal.write_text(json.dumps(content), encoding="utf-8")
+    found = line(status(load(site.config), TODAY), "ifzo")
+    assert (found["linked"], found["estimated"], found["action"]) == (1, 0, RUN)
+
+
+def test_page_screen_and_prefect_show_the_same(finished: Site, tmp_path: Path) -> None:
+    found = status(load(finished.config), TODAY)
+    done = finished.koppel("status", "--page", str(tmp_path / "status.html"))
+    page = (tmp_path / "status.html").read_text(encoding="utf-8")
+    cells = re.findall(r"<td>(.*?)</td>", page)
+    rows = statuspage.rows(found)
+    assert cells == [cell for row in rows for cell in row.values()]
+    for row in rows:
+        line_of = next(text.split() for text in shown(found).splitlines() if text.split()[:1] == [row["register"]])
+        assert line_of == [word for cell in row.values() for word in cell.split()]
+    assert "<script" not in page and "http" not in page
+    assert "next: nothing is due" in page and "next: nothing is due" in done.stdout
 
 
 def test_linked_before_released(finished: Site, tmp_path: Path) -> None:

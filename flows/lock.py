@@ -1,0 +1,56 @@
+"""One operator at a time: whoever changes the TTP's state holds this lock; a second one is told, and nothing waits.
+
+The kernel lets go of it when its process ends, however that happens: a lock is never left behind.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from flows.settings import Settings
+from schemas.errors import ConfigError
+
+_guard = threading.Lock()
+_held: dict[Path, tuple[int, int, int]] = {}  # path -> process, file descriptor, how many times
+
+
+@contextmanager
+def held(settings: Settings) -> Iterator[None]:
+    """Hold the lock of this home; the threads of one process hold it together. ConfigError busy with the holder's pid.
+
+    A child that was forked while its parent held the lock does not hold it.
+    """
+    path = settings.state / "lock"
+    with _guard:
+        owner, descriptor, times = _held.get(path, (os.getpid(), -1, 0))
+        if owner != os.getpid() or times == 0:
+            descriptor, times = _taken(path), 0
+        _held[path] = (os.getpid(), descriptor, times + 1)
+    try:
+        yield
+    finally:
+        with _guard:
+            owner, descriptor, times = _held[path]
+            _held[path] = (owner, descriptor, times - 1)
+            if times == 1:
+                del _held[path]
+                os.close(descriptor)
+
+
+def _taken(path: Path) -> int:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        holder = os.read(descriptor, 20).decode("ascii", errors="replace").strip()
+        os.close(descriptor)
+        raise ConfigError("busy", pid=int(holder) if holder.isdigit() else 0) from None
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"{os.getpid()}\n".encode("ascii"), 0)
+    return descriptor
