@@ -11,14 +11,14 @@ BETWEEN = 0.25  # seconds between two lines
 
 
 def lines() -> Callable[[str, int, int | None], None]:
-    """Tells {"progress": [step, rows done, rows in all]} on standard output, at most four a second, and each end."""
-    last = -BETWEEN
+    """Tells {"progress": [step, rows done, rows in all]} on standard output: four a second, each begin and end."""
+    last, before = -BETWEEN, ""
 
     def tell(step: str, done: int, total: int | None) -> None:
-        nonlocal last
+        nonlocal last, before
         now = time.monotonic()
-        if now - last >= BETWEEN or done == total:
-            last = now
+        if now - last >= BETWEEN or step != before or done == total:
+            last, before = now, step
             sys.stdout.write(json.dumps({"progress": [step, done, total]}) + "\n")
             sys.stdout.flush()
 
