@@ -14,7 +14,7 @@ from rich.table import Table
 from flows import report
 from flows.report import Mode, Reporter
 from flows.safe import guarded
-from flows.verbs import audit, retain
+from flows.verbs import audit, blind, retain
 from flows.verbs import keys as key_verbs
 from flows.verbs.audit_tables import app as audit_tables_app
 from flows.verbs.estimate import estimate
@@ -34,6 +34,7 @@ app.command(plan_app)
 app.command(reconcile)
 app.command(key_verbs.app)
 app.command(audit.app)
+app.command(blind.app)
 app.command(audit_tables_app)
 app.command(retain.retain)
 app.command(status)

@@ -12,16 +12,14 @@ import datetime as dt
 import json
 import secrets
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Never
 
-from pseudonymize import blind_verbs, keyverbs
+from pseudonymize import blind_verbs, keyverbs, telling
 from schemas.errors import ConfigError, Internal, KoppelError
 
 Answer = dict[str, Any]
-_BETWEEN = 0.25  # seconds between two lines of progress
 
 
 class _Parser(argparse.ArgumentParser):
@@ -51,24 +49,9 @@ def _deliver(given: argparse.Namespace) -> Answer:
         given.period_from,
         given.period_until,
         given.receipt,
-        _teller() if given.progress else None,
+        telling.lines() if given.progress else None,
     )
     return {**report.as_dict(), "hmac": _hmac(), **({"text": report.text()} if given.progress else {})}
-
-
-def _teller() -> Callable[[str, int, int | None], None]:
-    """Tell {"progress": [step, rows done, rows in all]} on standard output before the answer, at most four a second."""
-    last = -1.0
-
-    def tell(step: str, done: int, total: int | None) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if now - last >= _BETWEEN or done == total:
-            last = now
-            sys.stdout.write(json.dumps({"progress": [step, done, total]}) + "\n")
-            sys.stdout.flush()
-
-    return tell
 
 
 def _hmac() -> Answer:

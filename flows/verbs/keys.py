@@ -8,14 +8,14 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from flows.verbs import bridge
 from flows.verbs.answers import Json, ask
 from flows.verbs.recorded import Config, do
 
 app = App(name="keys", help="Key stores of suppliers, converter and linker: make, rotate, back up, destroy.")
 ceremony = App(name="ceremony", help="Suppliers make K_S together, by files carried by hand; nobody else has it.")
-bridge = App(name="bridge", help="Old pseudonym to new one, as long as an overlap lasts.")
 app.command(ceremony)
-app.command(bridge)
+app.command(bridge.app)
 
 Folder = Annotated[Path, Parameter(help="The party's own key folder.")]
 Kind = Annotated[str, Parameter(name="--kind", help="link, recipient, record, sign or age; see docs/keys.md.")]
@@ -337,70 +337,3 @@ def combine(keys: Folder, *, relay: Relay, until: LastDay | None = None, as_json
 def verify(relay: Relay, *, as_json: Json = False) -> None:
     """Step 6, the TTP and any auditor: verify the whole ceremony from its public files alone."""
     ask("Verified", as_json, "ceremony-verify", relay=relay)
-
-
-@bridge.command
-def make(
-    *,
-    old: Path,
-    new: Path,
-    keys: Path,
-    until: LastDay,
-    out_folder: Annotated[Path, Parameter(name="--out")],
-    as_json: Json = False,
-) -> None:
-    """Make a bridge of two conversions of one source, under the old and the new epoch.
-
-    Parameters
-    ----------
-    old
-        Parquet file under the old epoch.
-    new
-        Parquet file of the same source under the new epoch.
-    keys
-        The converter's key folder.
-    out_folder
-        New folder for the bridge.
-    """
-    ask("Bridge", as_json, "bridge-make", old=old, new=new, keys=keys, last_day=until, out=out_folder)
-
-
-@bridge.command
-def use(
-    folder: Path,
-    *,
-    source: Path,
-    keys: Path,
-    out_file: Annotated[Path, Parameter(name="--out")],
-    as_json: Json = False,
-) -> None:
-    """Rewrite the old pseudonyms of a Parquet file as new ones; refused after the last day.
-
-    Parameters
-    ----------
-    folder
-        The bridge.
-    source
-        Parquet file with columns of old pseudonyms.
-    keys
-        The converter's key folder.
-    out_file
-        New Parquet file.
-    """
-    ask("Converted", as_json, "bridge-use", bridge=folder, source=source, keys=keys, out=out_file)
-
-
-@bridge.command
-def expire(folder: Path, *, keys: Path, early: bool = False, as_json: Json = False) -> None:
-    """Delete a bridge, with a certificate.
-
-    Parameters
-    ----------
-    folder
-        The bridge.
-    keys
-        The converter's key folder.
-    early
-        Also before its last day has passed.
-    """
-    ask("Deleted", as_json, "bridge-expire", bridge=folder, keys=keys, early=early)
