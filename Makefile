@@ -5,13 +5,11 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 TOOLS := .tools
-# What the many short processes of a run import: compiled once, also where Python is told to write no bytecode.
-COMPILED := pyarrow numpy pydantic pydantic_core pydantic_settings yaml cryptography cyclopts rich
 ROOMS := estimation flows linkage pseudonymize release schemas synthetic
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
-.PHONY: demo compiled test bench bench-delivery bench-pseudo bench-estimate bench-release mutate lint types contracts tests setup clean help
+.PHONY: demo compiled test bench bench-delivery bench-pseudo bench-estimate bench-release bench-scale bench-engines national mutate lint types contracts tests setup clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -22,12 +20,12 @@ $(TOOLS)/bin/uv:
 
 $(VENV)/.ready: uv.lock pyproject.toml | $(TOOLS)/bin/uv
 	$(TOOLS)/bin/uv venv --quiet --allow-existing --python $(PYTHON) $(VENV)
-	$(TOOLS)/bin/uv sync --quiet --locked
-	cd $(VENV)/lib/python*/site-packages && $(CURDIR)/$(BIN)/python -m compileall -q -j 2 $(COMPILED)
+	$(TOOLS)/bin/uv sync --quiet --locked --compile-bytecode
 	touch $@
 
 setup: $(VENV)/.ready ## install what uv.lock pins, in .venv
 
+# A run is many short processes: compiled once, also where Python is told to write no bytecode.
 compiled: setup
 	$(BIN)/python -m compileall -q $(ROOMS)
 
@@ -71,5 +69,19 @@ bench-estimate: setup ## synthetic countries through the whole pipeline: coverag
 bench-release: setup ## measure audit, suppression and rounding against the design's bounds
 	$(BIN)/python -m tests.bench.release
 
+bench-scale: setup ## 0.18, 1.8 and 18 million persons in 1 GB, beside Polars and Splink; writes docs/performance-scale.md
+	$(TOOLS)/bin/uv sync --quiet --locked --group peers
+	$(BIN)/python -m tests.bench.scale $(if $(SIZES),--sizes $(SIZES))
+
+national: compiled ## link the whole synthetic country and hold every published figure beside it (koppel reconcile)
+	$(BIN)/koppel demo --out bench-out/national --direct --quiet
+	KOPPEL_NATIONAL=$(CURDIR)/bench-out/national/koppel.toml $(BIN)/pytest -n 0 tests/flows/test_national.py
+
+bench-engines: setup ## the linked tables by Spark (needs Java) against DuckDB, in an environment of its own
+	$(TOOLS)/bin/uv venv --quiet --allow-existing .spark
+	$(TOOLS)/bin/uv export --quiet --locked --no-dev --no-emit-project --no-hashes -o .spark/requirements.txt
+	$(TOOLS)/bin/uv pip install --quiet --python .spark -r .spark/requirements.txt 'pyspark==4.3.*' 'sqlglot>=30' hypothesis
+	.spark/bin/python -m tests.bench.engines
+
 clean: ## remove the environment and everything the demo made
-	rm -rf $(VENV) $(TOOLS) demo mutants .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) .spark $(TOOLS) demo mutants .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache

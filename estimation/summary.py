@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from estimation import quality
 from estimation.arrays import Bools, Floats, Ints
@@ -38,6 +39,7 @@ class Grid:
     members: Floats  # M x A
     periods: tuple[str, ...]
     spans: Floats  # T x P
+    sums: Any  # A x M, the members again, sparse: an area has few
 
     @classmethod
     def of(cls, places: Places, halves: tuple[str, ...]) -> Grid:
@@ -52,11 +54,15 @@ class Grid:
         whole = [year for year in years if {f"{year}H1", f"{year}H2"} <= set(halves)]
         periods = (*halves, *whole)
         spans = np.array([[float(half.startswith(period)) for period in periods] for half in halves])
-        return cls(tuple(areas), np.hstack(columns), periods, spans)
+        members = np.hstack(columns)
+        return cls(tuple(areas), members, periods, spans, sparse.csr_array(members.T))
 
     def add(self, table: Floats) -> Floats:
         """M x T (or R x M x T) added up to A x P (R x A x P)."""
-        return np.asarray(self.members.T @ table @ self.spans, np.float64)
+        *draws, places, halves = table.shape
+        by_place = np.moveaxis(table, -2, 0).reshape(places, -1)
+        added = (self.sums @ by_place).reshape(-1, *draws, halves)
+        return np.asarray(np.moveaxis(added, 0, -2) @ self.spans, np.float64)
 
 
 def rows(measure: Measure, grid: Grid) -> Iterator[Row]:

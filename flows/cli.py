@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 from rich.console import Console
@@ -14,7 +14,7 @@ from rich.table import Table
 from flows import report
 from flows.report import Mode, Reporter
 from flows.safe import guarded
-from flows.verbs import audit, retain
+from flows.verbs import audit, blind, retain
 from flows.verbs import keys as key_verbs
 from flows.verbs.access import access
 from flows.verbs.audit_tables import app as audit_tables_app
@@ -35,6 +35,7 @@ app.command(plan_app)
 app.command(reconcile)
 app.command(key_verbs.app)
 app.command(audit.app)
+app.command(blind.app)
 app.command(audit_tables_app)
 app.command(retain.retain)
 app.command(status)
@@ -114,17 +115,28 @@ def demo(
 
 
 @app.command
-def run(*, direct: bool = False, config: Config = None, quiet: Quiet = False, as_json: Json = False) -> None:
+def run(
+    *,
+    direct: bool = False,
+    engine: Literal["duckdb", "sail", "spark"] | None = None,
+    config: Config = None,
+    quiet: Quiet = False,
+    as_json: Json = False,
+) -> None:
     """Take in what was delivered, link, publish and check; steps whose inputs and code are unchanged are not redone.
 
     Parameters
     ----------
     direct
         Run the steps without Prefect; the output is the same to the byte.
+    engine
+        What computes trajectories and events; default the settings' `engine`. The output is the same to the byte.
     """
     from flows import running  # noqa: PLC0415
+    from flows import settings as room  # noqa: PLC0415
 
     _progress(as_json, quiet)
+    room.give(engine=engine)
     done = running.run(config, direct=direct)
     _show({"fingerprint": done.fingerprint[:12], **done.facts}, as_json, "Done")
 
@@ -170,6 +182,7 @@ def deliver(
     out_folder: Annotated[Path, Parameter(name="--out")],
     coverage: Path | None = None,
     receipt: Path | None = None,
+    quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
     """Make a sealed, signed delivery from an extract (for suppliers, and for the gateway).
@@ -193,10 +206,20 @@ def deliver(
     receipt
         Folder of the receipt of your last delivery: signing this delivery countersigns the audit head in it.
     """
-    from pseudonymize import commands  # noqa: PLC0415
+    from flows import rooms  # noqa: PLC0415 - a process of its own: less memory, and nothing else in it
+    from flows.verbs.answers import words  # noqa: PLC0415
 
-    made = commands.deliver(file, agreement, keys, public, sequence, out_folder, coverage, receipt=receipt)
-    _tell(made, as_json)
+    reporter, what = _progress(as_json, quiet), f"deliver {sequence}"
+    told = {"source": file, "agreement": agreement, "keys": keys, "public": public, "sequence": sequence}
+    told |= {"out": out_folder, "coverage": coverage, "receipt": receipt, "progress": True}
+    with reporter.doing(what) as counts:
+        made = rooms.watched(lambda *far: reporter.rows(what, *far), "deliver", *words(told))
+        counts["rows"] = made["rows"]["in"]
+    text = made.pop("text")
+    if as_json:
+        _plain(made)
+        return
+    out.print(text)
 
 
 def _tell(found: Any, as_json: bool) -> None:

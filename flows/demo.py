@@ -7,7 +7,8 @@ gateway. Then the real flows run on an embedded Prefect server.
 from __future__ import annotations
 
 import shutil
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 
 from flows import rooms, steps
@@ -81,7 +82,11 @@ def _allow_fallback(folder: Path) -> None:
 def make_country(out: Path, *, scale: float, seed: int, names: bool = False) -> None:
     """The four registers and the crosswalk as their holders would export them, and the truth apart."""
     with current().doing("synthetic country") as counts:
-        report = country.make(out / "land", scale=scale, seed=seed, names=NameDefects() if names else None)
+        # In a process of its own, for its memory: what the country took would stay with the run to its end.
+        with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            report = pool.submit(
+                country.make, out / "land", scale=scale, seed=seed, names=NameDefects() if names else None
+            ).result()
         counts["rows"] = report.rows
         counts["persons"] = report.persons
 

@@ -7,6 +7,7 @@ Importing this module imports Prefect (seconds): only `koppel run` and `koppel s
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import Any, cast
 
 from prefect import flow, get_client, task
@@ -28,7 +29,7 @@ from schemas.registers import REGISTERS
 TIMEZONE = "Europe/Amsterdam"
 POOL = "ttp"
 INTAKE_WINDOW = "0 2 15-28 2,8 *"  # every night of it: what comes late is taken in the next night
-LINKING, ESTIMATING = "0 2 1 3,9 *", "0 4 1 3,9 *"
+LINKING, ESTIMATING, EXPORTING = "0 2 1 3,9 *", "0 4 1 3,9 *", "0 5 1 3,9 *"
 MONTHLY, AUDITING, KEEPING = "0 6 1 * *", "0 1 * * *", "30 1 * * *"
 _PLAIN: dict[str, Any] = {"cache_policy": None, "persist_result": False, "log_prints": False}
 _WATCHED: dict[str, Any] = {"persist_result": False, "on_failure": [alerts.hook], "on_crashed": [alerts.hook]}
@@ -97,10 +98,24 @@ def estimate() -> None:
     create_table_artifact(key="estimate", table=[estimate_task()])
 
 
+@task(name="export", **_PLAIN)
+@guarded
+def export_task() -> dict[str, Any]:
+    """Recipient pseudonyms and the researchers' tables, still inside the TTP."""
+    return dict(pipeline.export(load()).facts)
+
+
+@flow(name="export", persist_result=False)
+@guarded
+def export() -> None:
+    """Prepare what the researchers get."""
+    create_table_artifact(key="export", table=[export_task()])
+
+
 @task(name="publish", **_PLAIN)
 @guarded
 def publish_task() -> Done:
-    """Recipient pseudonyms, protection, pages and tables."""
+    """Protection, pages and tables, and the gate."""
     return pipeline.publish(load())
 
 
@@ -158,21 +173,27 @@ def monthly() -> None:
 def run() -> Done:
     """Every flow in order on the server that PREFECT_API_URL names; returns what publish made."""
     with lock.held(load()):
-        for register in REGISTERS:
-            intake(register)
+        pipeline.together(*(partial(intake, register) for register in pipeline.largest_first(load())))
         link()
-        estimate()
+        pipeline.together(estimate, export)
         done = publish()
         upkeep()
     return done
 
 
 def deployments() -> list[RunnerDeployment]:
-    """One deployment per register, and one each for link, estimate, publish, quality, audit and upkeep."""
+    """One deployment per register, and one each for link, estimate, export, publish, quality, audit and upkeep."""
     made = [
         intake.to_deployment(f"intake-{r}", parameters={"register_name": r}, **_at(INTAKE_WINDOW)) for r in REGISTERS
     ]
-    flows = ((link, LINKING), (estimate, ESTIMATING), (monthly, MONTHLY), (audit, AUDITING), (upkeep, KEEPING))
+    flows = (
+        (link, LINKING),
+        (estimate, ESTIMATING),
+        (export, EXPORTING),
+        (monthly, MONTHLY),
+        (audit, AUDITING),
+        (upkeep, KEEPING),
+    )
     made += [one.to_deployment(one.name, **_at(cron)) for one, cron in flows]
     made.append(publish.to_deployment("publish", **_at(None)))  # a person decides when something leaves
     return cast(list[RunnerDeployment], made)  # a coroutine only when called inside an event loop

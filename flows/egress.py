@@ -22,10 +22,11 @@ def passed(settings: Settings, out: Path, home: Future[dict[str, Any]] | None = 
     everything else the TTP holds; then checksums, signed. Any refusal leaves the folder without its final name.
     `home` is the scan of what the TTP holds, when it was begun earlier (`at_home`).
     """
-    files = gate.check_release(out)
-    with ThreadPoolExecutor(1) as pool:
+    with ThreadPoolExecutor(2) as pool:
         staying = home or pool.submit(at_home, settings, out)
-        looked = rooms.pseudonymize("scan", "--leaving", out, *_needles(settings))
+        looking = pool.submit(rooms.pseudonymize, "scan", "--leaving", out, *_needles(settings))
+        files = gate.check_release(out)
+        looked = looking.result()
         staying.result()
     gate.write_sums(out)
     signed = rooms.pseudonymize("sign", "--folder", out, "--keys", settings.keys / "gate")

@@ -16,8 +16,10 @@ from flows import clock
 from flows.settings import Settings
 from release.disclosure import BASE, THRESHOLD
 from schemas import agreement as agreements
-from schemas.agreement import OUTPUTS, Agreement, Output, Release
+from schemas import research
+from schemas.agreement import OUTPUTS, Agreement, Output, Release, finer
 from schemas.errors import ConfigError
+from schemas.research import ResearchOutput
 
 VNG, OPERATOR = "vng", "ttp"
 FINEST = "gemeente"
@@ -43,12 +45,28 @@ def today() -> dt.date:
 
 def in_force(settings: Settings) -> dict[str, Agreement]:
     """Valid agreements by register. ConfigError unknown_agreement, bad_agreement, contradicting_agreements,
-    agreement_expired, or clock_jumped: no row is read then."""
+    bad_output, agreement_expired, or clock_jumped: no row is read then."""
     clock.require_not_back(settings, today())
     found = agreements.folder(settings.agreements)
     for agreement in found.values():
         agreement.require_valid(today())
+    for path in sorted((settings.agreements / "outputs").glob("*.yaml")):
+        _require_same(research.load(path), path.stem, list(found.values()))
     return found
+
+
+def _require_same(output: ResearchOutput, named: str, found: list[Agreement]) -> None:
+    """What a recipient is to get, and what each register's agreement lets it get, must be one story.
+
+    ConfigError bad_output when the file's name is not its recipient; contradicting_agreements, with the field.
+    """
+    if output.recipient != named:
+        raise ConfigError("bad_output", recipient=named)
+    for agreement in found:
+        if fault := output.contradicts(agreement.outputs.get("research_parquet")):
+            raise ConfigError(
+                "contradicting_agreements", output=output.output, agreement=agreement.agreement, field=fault
+            )
 
 
 def concerned(settings: Settings) -> list[Agreement]:
@@ -101,20 +119,13 @@ def _fault(made: Made, agreed: Release | None) -> str | None:
     faults = {
         "recipients": made.recipient not in agreed.recipients,
         "domain": agreed.domain is not None and made.domain != agreed.domain,
-        "geo": agreed.geo is not None and _finer(made.geo, agreed.geo),
+        "geo": agreed.geo is not None and finer(made.geo, agreed.geo),
         "min_cell": agreed.min_cell is not None and (made.min_cell or 0) < agreed.min_cell,
         "round": (agreed.round is not None and (made.round or 0) % agreed.round != 0)
         or (agreed.round and not made.round),
         "complementary": agreed.complementary and not made.complementary,
     }
     return next((name for name, wrong in faults.items() if wrong), None)
-
-
-_LEVELS = ("gemeente", "veiligheidsregio", "arrondissement", "provincie", "land")
-
-
-def _finer(made: str | None, agreed: str) -> bool:
-    return made is None or _LEVELS.index(made) < _LEVELS.index(agreed)
 
 
 def retention_of(found: list[Agreement], kind: Output) -> int:

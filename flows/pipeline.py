@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from flows import lock, status, steps, work
 from flows.report import current
@@ -64,11 +66,21 @@ def estimate(settings: Settings) -> Done:
 
 
 @guarded
-def publish(settings: Settings) -> Done:
-    """Recipient pseudonyms, then the release folder; estimates must have been made (`estimate`)."""
+def export(settings: Settings) -> Done:
+    """Recipient pseudonyms, then the researchers' tables, still inside the TTP."""
     with lock.held(settings):
         with current().doing("recipient pseudonyms") as counts:
             counts.update(_shown(work.recipient(settings), keep=("persons",)))
+        with current().doing("export") as counts:
+            done = work.export(settings)
+            counts.update(_shown(done))
+    return done
+
+
+@guarded
+def publish(settings: Settings) -> Done:
+    """The release folder, through the gate; what it is made of must stand (`estimate`, `export`)."""
+    with lock.held(settings):
         with current().doing("publish") as counts:
             done = work.release(settings)
             counts.update(_shown(done))
@@ -88,14 +100,33 @@ def _shown(done: Done, keep: tuple[str, ...] | None = None) -> dict[str, Fact]:
     return {**facts, **({"skipped": True} if done.skipped else {})}
 
 
+def together(*steps: Callable[[], object]) -> None:
+    """Run steps that do not need each other, two at a time; the error of the first that failed, in their order."""
+    with ThreadPoolExecutor(2) as pool:
+        for one in [pool.submit(step) for step in steps]:
+            one.result()
+
+
+def largest_first(settings: Settings) -> list[str]:
+    """The registers by what waits of them: two at a time, the longest must not come last."""
+    sizes = {
+        register: sum(
+            path.stat().st_size
+            for folder in (settings.inbox / register, settings.gateway / register)
+            for path in folder.rglob("*")
+            if path.is_file()
+        )
+        for register in REGISTERS
+    }
+    return sorted(REGISTERS, key=lambda register: -sizes[register])
+
+
 def run_direct(settings: Settings) -> Done:
-    """Intake of every register (two at a time), link, estimate, publish, upkeep: no Prefect anywhere."""
+    """Intake of every register, link, estimate and export, publish, upkeep: no Prefect anywhere."""
     with lock.held(settings):
-        with ThreadPoolExecutor(2) as pool:
-            for taken in [pool.submit(intake, settings, register) for register in REGISTERS]:
-                taken.result()
+        together(*(partial(intake, settings, register) for register in largest_first(settings)))
         link(settings)
-        estimate(settings)
+        together(partial(estimate, settings), partial(export, settings))  # neither reads what the other makes
         done = publish(settings)
         upkeep(settings)
     return done

@@ -27,6 +27,9 @@ class Mode(StrEnum):
     QUIET = "quiet"
 
 
+_EVERY = {Mode.TEXT: 10.0, Mode.JSON: 1.0}  # seconds between lines of progress where there is no terminal
+
+
 class Reporter:
     """Progress for one command. Counts are the only data that ever pass through here."""
 
@@ -36,6 +39,8 @@ class Reporter:
         self.finished: list[dict[str, Any]] = []  # every step so far, for the run's report
         self._lock = threading.Lock()
         self._display: Progress | None = None
+        self._tasks: dict[str, TaskID] = {}
+        self._next = 0.0
 
     def title(self, text: str) -> None:
         """A heading between groups of steps."""
@@ -62,11 +67,26 @@ class Reporter:
                 columns = (SpinnerColumn(), TextColumn("{task.description}"), TimeElapsedColumn())
                 self._display = Progress(*columns, console=self.console, transient=True)
                 self._display.start()
-            task = self._display.add_task(what, total=None)
+            task = self._tasks[what] = self._display.add_task(what, total=None)
         try:
             yield
         finally:
             self._ended(task)
+
+    def rows(self, what: str, step: str, done: int, total: int | None) -> None:
+        """How far `what` is: on its line on a terminal, else a line of its own from time to time."""
+        of = f" of {total:,}" if total is not None else ""
+        if self._display is not None and what in self._tasks:
+            self._display.update(self._tasks[what], description=f"{what}: {step} {done:,}{of} rows")
+            return
+        if self.mode is Mode.QUIET or time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + _EVERY[self.mode]
+        if self.mode is Mode.JSON:
+            told = {"progress": what, "step": step, "rows": done, "total": total}
+            self.console.print(json.dumps(told), soft_wrap=True)
+        else:
+            self.console.print(f"    {what}: {step} {done:,}{of} rows")
 
     def _ended(self, task: TaskID) -> None:
         with self._lock:

@@ -145,7 +145,7 @@ def _described(one: Due) -> dict[str, Any]:
 
 def _delete(settings: Settings, path: Path) -> None:
     """Remove it, and the journal of the step whose output it was: that step can no longer be skipped."""
-    of_run = {"linked": "link", "estimated": "estimate", "recipient": "recipient"}
+    of_run = {"linked": "link", "estimated": "estimate", "recipient": "recipient", "exported": "export"}
     step = "release" if path.parent == settings.out else of_run.get(path.name)
     if step is not None:
         (settings.state / "steps" / f"{step}.json").unlink(missing_ok=True)

@@ -9,6 +9,7 @@ import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from schemas import errors
@@ -29,13 +30,35 @@ _BRANCH: dict[int, type[KoppelError]] = {
 
 def pseudonymize(*arguments: object) -> dict[str, Any]:
     """`python -m pseudonymize ...`: its one JSON line as a dict, or the KoppelError it reports."""
-    command = [sys.executable, "-m", "pseudonymize", *(str(argument) for argument in arguments)]
+    command = _command(arguments)
     done = subprocess.run(command, capture_output=True, check=False)
-    answer = _answer(done.stdout)
-    if done.returncode == 0 and answer is not None:
+    return _told(done.stdout, done.returncode, str(arguments[0]))
+
+
+def watched(tell: Callable[[str, int, int | None], None], *arguments: object) -> dict[str, Any]:
+    """The same for a verb with `--progress`: `tell` gets step, rows done and rows in all (None: unknown) as it goes."""
+    with subprocess.Popen(_command(arguments), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+        assert process.stdout is not None  # noqa: S101 - a pipe, see above
+        last = b""
+        for line in process.stdout:
+            found = _answer(line)
+            if found is not None and set(found) == {"progress"}:
+                tell(*found["progress"])
+            else:
+                last = line
+    return _told(last, process.returncode, str(arguments[0]))
+
+
+def _command(arguments: tuple[object, ...]) -> list[str]:
+    return [sys.executable, "-m", "pseudonymize", *(str(argument) for argument in arguments)]
+
+
+def _told(output: bytes, code: int, step: str) -> dict[str, Any]:
+    """What the process answered. stderr is dropped unread: what an interpreter writes there we did not choose."""
+    answer = _answer(output)
+    if code == 0 and answer is not None:
         return answer
-    # stderr is dropped unread: what an interpreter writes there we did not choose.
-    raise error_of(answer, done.returncode, str(arguments[0]))
+    raise error_of(answer, code, step)
 
 
 def error_of(answer: dict[str, Any] | None, code: int, step: str) -> KoppelError:

@@ -44,6 +44,9 @@ class Settings(BaseSettings):
     seed: int = Field(default=2024, ge=0)
     draws: int = Field(default=1000, ge=100, le=20_000)
     clerical: Path | None = None
+    engine: Literal["duckdb", "sail", "spark"] = "duckdb"
+    engine_url: str | None = Field(default=None, pattern=r"^sc://[A-Za-z0-9.-]+:\d+(/;[A-Za-z0-9_;=.-]*)?$")
+    engine_folder: Path | None = None
 
     @classmethod
     def settings_customise_sources(
@@ -89,7 +92,14 @@ class Settings(BaseSettings):
         return self.home / "state"
 
 
-_PATHS = ("home", "agreements", "keys", "inbox", "gateway", "truth", "clerical")
+_PATHS = ("home", "agreements", "keys", "inbox", "gateway", "truth", "clerical", "engine_folder")
+_given: dict[str, object] = {}
+
+
+def give(**values: object) -> None:
+    """Values of the command line: in this process they go before the file's. Without any, the file's hold again."""
+    _given.clear()
+    _given.update({name: value for name, value in values.items() if value is not None})
 
 
 def load(path: Path | None = None) -> Settings:
@@ -100,7 +110,7 @@ def load(path: Path | None = None) -> Settings:
     try:
         content = TomlConfigSettingsSource(Settings, file)()
         located = {k: str(file.parent / v) if k in _PATHS else v for k, v in content.items()}
-        return Settings.model_validate(located)
+        return Settings.model_validate({**located, **_given})
     except ValidationError as error:
         raise ConfigError("bad_settings", faults=error.error_count()) from None
     except (ValueError, TypeError, RecursionError):  # no TOML, a path that is no text, or nested beyond reason

@@ -97,7 +97,8 @@ def _gateway(settings: Settings, register: str) -> int:
             made = deliver(
                 settings, raw, register=register, agreement=file, supplier=agreement.supplier, sequence=sequence
             )
-            _tell(settings, "gateway_delivered", "gateway", register, {"sequence": sequence, **_counted(made["rows"])})
+            told = {"sequence": sequence, **_counted(made["rows"]), **hmac_path(made)}
+            _tell(settings, "gateway_delivered", "gateway", register, told)
         raw.unlink()
         claim.unlink()
     return len(waiting)
@@ -193,6 +194,16 @@ def _counted(rows: Mapping[str, int]) -> dict[str, Fact]:
     return {"rows": int(rows["in"]), **{name: int(rows[name]) for name in ("accepted", "quarantined", "out_of_scope")}}
 
 
+def hmac_path(answer: Mapping[str, Any]) -> dict[str, Fact]:
+    """Which code computed the pseudonyms of a step, and why the fast one did not if it should have (pseudonymize/fast).
+
+    `fallback` is `none`, `few_values` (not worth loading it), or what was wrong with it.
+    """
+    found = answer["hmac"]
+    reason = str(found["reason"]) or ("few_values" if found["kernel"] == "waiting" else "none")
+    return {"hmac": "fast" if found["kernel"] == "on" else "reference", "fallback": reason}
+
+
 def convert(settings: Settings, parcel: Parcel) -> dict[str, Any]:
     """Identity file to link pseudonyms: a process with the converter's key, no payload, no database."""
     with _watching(settings, "convert", "converter", parcel):
@@ -202,7 +213,7 @@ def convert(settings: Settings, parcel: Parcel) -> dict[str, Any]:
             *("--out", _part(settings, parcel) / "link.parquet"),
         )
         facts: dict[str, Fact] = {"converted": int(done["rows"]), "key_check": str(done["key_check"])}
-        facts |= {"sequence": parcel.sequence, "sha256": str(done["sha256"])}
+        facts |= {"sequence": parcel.sequence, "sha256": str(done["sha256"]), **hmac_path(done)}
         _tell(settings, "converted", "converter", parcel.register, facts)
     return done
 

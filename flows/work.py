@@ -12,7 +12,8 @@ from flows import clock, egress, governance, resume, retention, rooms
 from flows.manifest import run_manifest
 from flows.resume import Done, Facts
 from flows.settings import Settings
-from flows.steps import log
+from flows.steps import hmac_path, log
+from linkage.engines.session import Engine
 from linkage.link import Delivery
 from linkage.link import link as link_deliveries
 from linkage.plan import Plan
@@ -67,6 +68,7 @@ def _link(settings: Settings) -> Done:
                 work=scratch,
                 memory_limit=settings.memory_limit,
                 threads=settings.threads,
+                engine=_engine(settings),
             )
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -75,7 +77,7 @@ def _link(settings: Settings) -> Done:
     done = resume.step(
         "link",
         journal=settings.state / "steps",
-        inputs={**inputs, "plan": plan.digest()},
+        inputs={**inputs, "plan": plan.digest(), **_asked(settings)},
         rooms=LINK_ROOMS,
         out=settings.run / "linked",
         work=work,
@@ -83,6 +85,18 @@ def _link(settings: Settings) -> Done:
     told = {"rows": done.facts["rows"], "persons": done.facts["persons"], "events": done.facts["events"]}
     _tell(settings, "linked", "linker", done, period=settings.period, **told)
     return done
+
+
+def _engine(settings: Settings) -> Engine | None:
+    """The engine that was asked for; None is DuckDB alone. ConfigError engine_folder."""
+    if settings.engine == "duckdb":
+        return None
+    return Engine(settings.engine, settings.engine_url, settings.engine_folder, settings.threads)
+
+
+def _asked(settings: Settings) -> dict[str, str]:
+    """Another engine than DuckDB is part of what a step was done with, though its output is the same."""
+    return {} if settings.engine == "duckdb" else {"engine": settings.engine}
 
 
 def _tell(settings: Settings, event: str, who: str, done: Done, **facts: Fact) -> None:
@@ -130,6 +144,7 @@ def recipient(settings: Settings) -> Done:
         governance.require_outputs(settings)
         done = _recipient(settings)
         told = {"converted": done.facts["persons"], "key_check": done.facts["key"]}
+        told |= {name: done.facts[name] for name in ("hmac", "fallback") if name in done.facts}
         _tell(settings, "recipient_converted", "converter", done, recipient=settings.recipient, **told)
     return done
 
@@ -143,7 +158,7 @@ def _recipient(settings: Settings) -> Done:
             *("--source", source, "--keys", settings.keys / "converter"),
             *("--recipient", settings.recipient, "--out", out / "pseudonyms.parquet"),
         )
-        return {"persons": int(answer["rows"]), "key": str(answer["key_check"])}
+        return {"persons": int(answer["rows"]), "key": str(answer["key_check"]), **hmac_path(answer)}
 
     return resume.step(
         "recipient",
@@ -151,6 +166,40 @@ def _recipient(settings: Settings) -> Done:
         inputs={"person_link": resume.sha256_file(source), "recipient": settings.recipient},
         rooms=CONVERT_ROOMS,
         out=settings.run / "recipient",
+        work=work,
+    )
+
+
+def export(settings: Settings) -> Done:
+    """The researchers' tables under the recipient's pseudonyms, in `runs/<period>/exported`; inside the TTP still."""
+    with log(settings).watching("export", who="publisher", why=_plan(), recipient=settings.recipient):
+        governance.require_outputs(settings)
+        done = _export(settings)
+        told = {"rows": done.facts["rows"], "files": done.facts["files"]}
+        _tell(settings, "exported", "publisher", done, recipient=settings.recipient, **told)
+    return done
+
+
+def _export(settings: Settings) -> Done:
+    run, output = run_manifest(settings), research_output(settings)
+    linked, pseudonyms = settings.run / "linked", settings.run / "recipient" / "pseudonyms.parquet"
+
+    def work(out: Path) -> Facts:
+        made = publish.export_research(linked, pseudonyms, out, release_id=settings.release, run=run, output=output)
+        return {"files": len(made), "rows": publish.rows_of(made)}
+
+    return resume.step(
+        "export",
+        journal=settings.state / "steps",
+        inputs={
+            "linked": resume.combined(resume.hashes(linked).values()),
+            "pseudonyms": resume.sha256_file(pseudonyms),
+            "release": settings.release,
+            "run": str(run["run_id"]),
+            "output": output.sha256,
+        },
+        rooms=RELEASE_ROOMS,
+        out=settings.run / "exported",
         work=work,
     )
 
@@ -177,27 +226,17 @@ def release(settings: Settings) -> Done:
 
 def _release(settings: Settings) -> Done:
     run = run_manifest(settings)
-    linked, pseudonyms = settings.run / "linked", settings.run / "recipient" / "pseudonyms.parquet"
+    linked, estimated, exported = (settings.run / name for name in ("linked", "estimated", "exported"))
     output = research_output(settings)
-    estimated = settings.run / "estimated"
-    if not estimated.is_dir():
-        raise ConfigError("not_estimated")
+    for folder, error in ((estimated, "not_estimated"), (exported, "not_exported")):
+        if not folder.is_dir():
+            raise ConfigError(error)
 
     def work(out: Path) -> Facts:
-        how: dict[str, Any] = {"release_id": settings.release, "run": run}
-        with ThreadPoolExecutor(3) as pool:  # spreadsheets take a processor; DuckDB and the scan take the other
+        with ThreadPoolExecutor(2) as pool:  # the scan of what stays, beside the making of what leaves
             home = pool.submit(egress.at_home, settings, out)
-            tables = pool.submit(publish.publish_vng, linked, out / "vng", estimated=estimated, **how)
-            research = pool.submit(
-                publish.publish_research, linked, pseudonyms, out / "onderzoek", output=output, **how
-            )
-            made = tables.result() + research.result()
-        planted = None if settings.truth is None else (settings.store, settings.truth)
-        made += publish.publish_operator(linked, out / "operator", run=run, planted=planted)
-        if settings.truth is not None:
-            made += publish.publish_truth(linked, settings.truth, out / "operator", run=run)
-        (out / "run.json").write_text(json.dumps(run, indent=1, sort_keys=True), encoding="utf-8")
-        egress.passed(settings, out, home)
+            made = _folders(settings, out, run, output)
+            egress.passed(settings, out, home)
         return {"files": len(made)}
 
     done = resume.step(
@@ -206,7 +245,7 @@ def _release(settings: Settings) -> Done:
         inputs={
             "linked": resume.combined(resume.hashes(linked).values()),
             "estimated": resume.combined(resume.hashes(estimated).values()),
-            "pseudonyms": resume.sha256_file(pseudonyms),
+            "exported": resume.combined(resume.hashes(exported).values()),
             "release": settings.release,
             "output": output.sha256,
             "truth": str(settings.truth is not None),
@@ -216,6 +255,21 @@ def _release(settings: Settings) -> Done:
         work=work,
     )
     return done
+
+
+def _folders(settings: Settings, out: Path, run: dict[str, Any], output: ResearchOutput) -> list[Path]:
+    """A folder per reader, as files; nothing here has passed the gate yet."""
+    linked = settings.run / "linked"
+    made = publish.publish_vng(
+        linked, out / "vng", release_id=settings.release, run=run, estimated=settings.run / "estimated"
+    )
+    made += publish.publish_exported(settings.run / "exported", out / "onderzoek", output=output)
+    planted = None if settings.truth is None else (settings.store, settings.truth)
+    made += publish.publish_operator(linked, out / "operator", run=run, planted=planted)
+    if settings.truth is not None:
+        made += publish.publish_truth(linked, settings.truth, out / "operator", run=run)
+    (out / "run.json").write_text(json.dumps(run, indent=1, sort_keys=True), encoding="utf-8")
+    return made
 
 
 def upkeep(settings: Settings) -> Facts:
@@ -243,4 +297,5 @@ def _upkeep(settings: Settings) -> Facts:
 def _finished(settings: Settings) -> tuple[tuple[str, Path], ...]:
     """Steps whose outputs are checked against their journals."""
     run = settings.run
-    return (("link", run / "linked"), ("estimate", run / "estimated"), ("release", settings.out))
+    made = (("link", "linked"), ("estimate", "estimated"), ("export", "exported"))
+    return (*((name, run / folder) for name, folder in made), ("release", settings.out))

@@ -5,6 +5,7 @@ Every rule is a statement of its own in sql/, run in the order of `STEPS`; nothi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ import pyarrow as pa
 from linkage import accounting, domains, fallback, indicators, match, queries, stage, tables
 from linkage.database import Connection, connect
 from linkage.delivery import Delivery
+from linkage.engines.session import Engine
 from linkage.plan import Parameter, Plan
 from schemas.linked import LINKED_TABLES
 from schemas.target_group import RUN_TABLES
@@ -35,6 +37,15 @@ COUNTS = (
     *("register_links", "gmsd_history", "coverage", "presence", "match_rates", "link_strata", "person_quality"),
     "target_group",
 )
+# Tables that no later statement reads, by the part of the run after which they go: held, they would be spilled.
+NUMBERED = ("keys", "members")
+FOLLOWED = (
+    *("told_attributes", "pieces_by_number", "arrangements_by_number", "arrangements_by_rule"),
+    *("rule_rows", "rule_halves", "rule_variants", "rule_pairs", "rule_components"),
+)
+COUNTED = ("gmsd", "presence")
+RECOUNTS = ("figures", "count_injus", "count_reclassering", "count_ifzo", "count_cbs", "register_counts")
+ACCOUNTS = ("linked_persons", "funnel_events", "never_delivered")
 
 
 @dataclass(frozen=True)
@@ -59,13 +70,21 @@ class LinkResult:
 
 
 def link(
-    deliveries: Sequence[Delivery], out: Path, *, plan: Plan, work: Path, memory_limit: str = "1GB", threads: int = 2
+    deliveries: Sequence[Delivery],
+    out: Path,
+    *,
+    plan: Plan,
+    work: Path,
+    memory_limit: str = "1GB",
+    threads: int = 2,
+    engine: Engine | None = None,
 ) -> LinkResult:
     """Write every linked table and run table, and `person_link.parquet`, into the empty folder `out`.
 
     Same deliveries and plan, same bytes: whatever the order, threads or memory. QualityGate rows_lost when a
     staged row is missing; DeliveryError bad_manifest or unreadable_file for a store that is not as it should be,
-    mixed_domains (naming both) when pseudonyms of two domains would meet.
+    mixed_domains (naming both) when pseudonyms of two domains would meet. With an `engine`, trajectories and events
+    are computed there; the tables are the same to the byte.
     """
     for delivery in deliveries:
         delivery.require_shape()
@@ -75,7 +94,7 @@ def link(
         domains.mirror(con, deliveries, domain)
         stage.views(con, deliveries, domain)
         stage.fallback(con, deliveries, domain)
-        linkable, persons = _compute(con, deliveries, plan)
+        linkable, persons = _compute(con, deliveries, plan, engine=engine, work=work)
         account = accounting.Account.of(con, deliveries)
         account.require_nothing_lost()
         _count(con, deliveries, plan, account)
@@ -85,26 +104,41 @@ def link(
     return LinkResult(rows, persons, linkable, account.received, account.accepted, account.replaced)
 
 
-def _compute(con: Connection, deliveries: Sequence[Delivery], plan: Plan) -> tuple[int, int]:
+def _compute(
+    con: Connection, deliveries: Sequence[Delivery], plan: Plan, *, engine: Engine | None, work: Path
+) -> tuple[int, int]:
     values = plan.parameters()
     stage.reference(con, plan)
     stage.coverage(con, deliveries)
     _run(con, (*MACROS, *CURRENT), values)
     linkable = match.number(con, values)
+    _drop(con, NUMBERED)
     persons = match.rows(con, values, fallback.link(con, plan, values, linkable))
-    _run(con, TRAJECTORIES, values)
-    match.rule_components(con)
-    _run(con, EVENTS, values)
+    if engine is None:
+        _run(con, TRAJECTORIES, values)
+        match.rule_components(con)
+        _run(con, EVENTS, values)
+        _drop(con, FOLLOWED)
+    else:
+        from linkage.engines.run import Statements, compute  # noqa: PLC0415 - an optional extra
+
+        compute(con, engine, work, Statements(TRAJECTORIES, EVENTS, MACROS, values), wanted=_read_later)
     return linkable, persons
+
+
+def _read_later(table: str) -> bool:
+    """Whether a table is written, or read by a statement that counts."""
+    later = "\n".join(queries.text(name) for name in (*COUNTS, *indicators.STATEMENTS, *RECOUNTS, *ACCOUNTS))
+    return table in LINKED_TABLES or re.search(rf"\b{table}\b", later) is not None
 
 
 def _count(con: Connection, deliveries: Sequence[Delivery], plan: Plan, account: accounting.Account) -> None:
     values = plan.parameters()
     _run(con, COUNTS, values)
+    _drop(con, COUNTED)
     indicators.compute(con, plan)
     stage.table_from_arrow(con, "set_aside", accounting.set_aside(deliveries))
-    _run(con, ("figures", "count_injus", "count_reclassering", "count_ifzo", "count_cbs"), values)
-    _run(con, ("register_counts",), values)
+    _run(con, RECOUNTS, values)
     stage.table_from_arrow(con, "reconciliation", accounting.reconcile(con))
     stage.table_from_arrow(con, "funnel", account.funnel(con))
 
@@ -112,6 +146,11 @@ def _count(con: Connection, deliveries: Sequence[Delivery], plan: Plan, account:
 def _run(con: Connection, names: Sequence[str], values: dict[str, Parameter]) -> None:
     for name in names:
         queries.run(con, name, values)
+
+
+def _drop(con: Connection, names: Sequence[str]) -> None:
+    for name in names:
+        con.execute(f"drop table {name}")
 
 
 def arrow(con: Connection, query: str) -> pa.Table:

@@ -1,25 +1,22 @@
 """Printed beside recounted: every national figure, and both tables per municipality, within stated tolerances.
 
-A register is recounted by its own definition (register_counts.sql and its parts). What counts as equal is stated
-here, per kind of figure; what no register can give has its reason beside it and is not judged.
+A register is recounted by its own definition (register_counts.sql and its parts). What counts as equal stands in
+schemas/comparison.py; what no register can give has its reason beside it and is not judged.
 """
 
 from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from schemas import gemeente, recount, reference
+from schemas import comparison, gemeente, recount, reference
+from schemas.comparison import INJUS, NATIONAL, WMO, Line
 
-RELATIVE = {"count": 0.02, "total": 0.02, "mean": 0.05, "min": 0.06, "max": 0.02, "difference": 0.05}
-PERCENTAGE_POINTS, OF_A_PERCENTAGE = 1.2, 0.01
-YEARS_OF_AGE = 1.0
-FEWEST = 5.0
 PLACE_FEWEST, PLACE_RELATIVE = 12.0, 0.04  # printed counts are rounded to 5, and halves merge a little differently
 JJI_MARGIN = 1.5  # a municipality's share of youth notices varies around the national one
 CLASSIFICATION = 2023
@@ -36,37 +33,11 @@ KNOWN = {
 # In a small synthetic country these are a few people more or less; they are not judged there.
 NOISY = frozenset({"change", "difference", "min", "max"})
 TOO_SMALL = "Niet te beoordelen in een klein fictief land."
-NATIONAL, INJUS, WMO = "landelijk", "gemeenten injus", "gemeenten wmo"
 
 
-@dataclass(frozen=True)
-class Line:
-    """One printed figure, the recount of it, how far they may differ, and why it is not judged (else empty)."""
-
-    table: str
-    source: str
-    indicator: str
-    breakdown: str
-    year: str
-    kind: str
-    published: float
-    counted: float | None
-    tolerance: float
-    note: str
-
-    @property
-    def judged(self) -> bool:
-        """False when the registers cannot give the figure, or the report contradicts itself."""
-        return not self.note
-
-    @property
-    def within(self) -> bool:
-        """True when not judged, or within the tolerance."""
-        return not self.judged or (self.counted is not None and abs(self.counted - self.published) <= self.tolerance)
-
-    def as_dict(self) -> dict[str, object]:
-        """For JSON."""
-        return {**asdict(self), "judged": self.judged, "within": self.within}
+def as_dict(line: Line) -> dict[str, object]:
+    """For JSON."""
+    return {**asdict(line), "judged": line.judged, "within": line.within}
 
 
 def lines(linked: Path, scale: float = 1.0) -> list[Line]:
@@ -86,22 +57,11 @@ def lines(linked: Path, scale: float = 1.0) -> list[Line]:
 def _national(row: dict[str, object], scale: float) -> Line:
     source, indicator, breakdown = (str(row[name]) for name in ("source", "indicator", "breakdown"))
     kind, unit, note = str(row["kind"]), str(row["unit"]), str(row["note"])
-    printed = float(str(row["published"])) * (1.0 if unit in ("percent", "years", "municipalities") else scale)
+    printed = comparison.sized(float(str(row["published"])), unit, scale)
     counted = None if row["counted"] is None else float(str(row["counted"]))
     note = KNOWN.get((source, indicator, breakdown, kind), note) or (TOO_SMALL if scale < 1 and kind in NOISY else "")
-    tolerance = _tolerance(kind, unit, printed, scale)
+    tolerance = comparison.tolerance(kind, unit, printed, scale)
     return Line(NATIONAL, source, indicator, breakdown, str(row["year"]), kind, printed, counted, tolerance, note)
-
-
-def _tolerance(kind: str, unit: str, printed: float, scale: float) -> float:
-    """What counts as equal; see the constants above."""
-    small = scale < 1
-    if unit == "percent":
-        return max(PERCENTAGE_POINTS, abs(printed) * OF_A_PERCENTAGE) + (60 * (1 - scale) if small else 0)
-    if unit == "years":
-        return 12.0 if small else YEARS_OF_AGE
-    noise = 4 * max(abs(printed), 1.0) ** 0.5 if small else FEWEST
-    return max(abs(printed) * RELATIVE.get(kind, 0.02), noise)
 
 
 def _notice(row: dict[str, str], counts: recount.Counts, scale: float) -> Line:
@@ -129,7 +89,7 @@ def _place(table: str, key: tuple[str, str, str], row: dict[str, str], counts: r
     readable = row["status"] in ("exact", "realigned") and bool(row["count"])
     printed = float(row["count"]) * scale if readable else 0.0
     counted = counts.get((source, indicator, breakdown, row["year"]), 0.0) if name else None
-    slack = 3 + 4 * printed**0.5 if scale < 1 else max(PLACE_FEWEST, PLACE_RELATIVE * printed)
+    slack = comparison.of_a_place(printed, scale, fewest=PLACE_FEWEST, relative=PLACE_RELATIVE)
     note = "" if readable and name else UNREADABLE if name else MERGED
     return Line(table, source, indicator, breakdown, row["year"], "count", printed, counted, slack, note)
 

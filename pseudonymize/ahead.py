@@ -12,7 +12,7 @@ from queue import Empty, Full, Queue
 from typing import TypeVar
 
 T = TypeVar("T")
-DEPTH = 2
+DEPTH = 1
 _WAIT = 0.05  # seconds between looks at whether the reader has gone
 
 

@@ -47,6 +47,8 @@ ALLOWED = frozenset(
         *("events", "cells", "hidden", "tables", "files", "bytes", "deleted", "items", "seconds", "fingerprint"),
         *("manifest", "agreement", "certificate", "key_check", "skipped", "field", "file", "missing", "declared"),
         *("read", "maximum", "expected", "found", "column", "faults", "sha256", "suppliers", "project", "epoch"),
+        *("key_id", "owner", "reason", "replaces", "share_set", "shares", "threshold", "custodians"),
+        *("hmac", "fallback"),
     )
 )
 Event = dict[str, int | bool | str]
@@ -238,9 +240,16 @@ def _told_head(log: Path) -> Head | None:
 def read_head(log: Path, public: str) -> Head | None:
     """The signed head beside a log; None without one, or when this key did not sign it."""
     try:
-        found = json.loads(head_file(log).read_bytes()[:MAX_LINE])
+        return signed_head(json.loads(head_file(log).read_bytes()[:MAX_LINE]), public)
+    except (OSError, ValueError):
+        return None
+
+
+def signed_head(found: Any, public: str) -> Head | None:
+    """The head in parsed JSON; None when it is none, or when this key did not sign it."""
+    try:
         head = Head(int(found["n"]), str(found["hash"]), str(found["first"]))
         signing.verify(public, bytes.fromhex(found["sig"]), _PURPOSE + canonical(vars(head)))
-    except (OSError, ValueError, KeyError, TypeError, KoppelError):
+    except (ValueError, KeyError, TypeError, KoppelError):
         return None
     return head

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pseudonymize import auditverify, certificate, keys, receipt
+from pseudonymize import anchor, auditverify, certificate, keys, receipt
 from pseudonymize.auditverify import Report
 from pseudonymize.parties import PublicKeys
 from pseudonymize.seal import file_hash
@@ -21,23 +22,32 @@ def load_public(folder: Path) -> PublicKeys:
 
 
 def verify(
-    log: Path, public: Path, receipts: Path | None = None, certificates: Path | None = None
+    log: Path,
+    public: Path,
+    receipts: Path | None = None,
+    certificates: Path | None = None,
+    anchors: Sequence[Path] = (),
 ) -> tuple[Report, dict[str, int]]:
-    """The report on a log, with counts of receipts, countersigned ones and certificates. Errors as load_public.
+    """The report on a log, and counts of receipts, countersigned ones, certificates, anchors. Errors as load_public.
 
-    A receipt or certificate that is not signed as it should be is a fault too: bad_receipt, bad_certificate.
+    A receipt, certificate or anchor that is not signed as it should be is a fault too: bad_receipt, bad_certificate,
+    bad_anchor.
     """
     known = load_public(public)
     found = [_receipt(folder, known) for folder in (receipt.folders(receipts) if receipts else [])]
     good = [one for one in found if one is not None]
-    report = auditverify.verify(log, known.audit, [one.receipt.audit.head for one in good])
+    held = [anchor.read(path, known.audit) for path in anchors]
+    deposited = [head for head in held if head is not None]
+    report = auditverify.verify(log, known.audit, [*deposited, *(one.receipt.audit.head for one in good)])
+    if len(deposited) < len(anchors):
+        report.fault("bad_anchor", 0)
     if len(good) < len(found):
         report.fault("bad_receipt", 0)
     papers = sorted(certificates.glob("certificate-*.json")) if certificates else []
     if not all(_certificate(path, known, report) for path in papers):
         report.fault("bad_certificate", 0)
     counts = {"receipts": len(good), "countersigned": sum(one.countersigned for one in good)}
-    return report, {**counts, "certificates": len(papers)}
+    return report, {**counts, "certificates": len(papers), "anchors": len(deposited)}
 
 
 def _receipt(folder: Path, public: PublicKeys) -> receipt.Found | None:
@@ -82,3 +92,8 @@ def described(made: receipt.Receipt, countersigned: bool) -> dict[str, Any]:
         "audit_hash": made.audit.hash,
         "countersigned": countersigned,
     }
+
+
+def deposit(log: Path, public: Path, out: Path) -> dict[str, Any]:
+    """Write the anchor of a log in the new file `out`. Errors as anchor.make and load_public."""
+    return anchor.make(log, load_public(public).audit, out)

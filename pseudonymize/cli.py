@@ -1,8 +1,8 @@
 """The verbs of `python -m pseudonymize`: each step in a process of its own, so that no other room shares its memory.
 
-Standard output is one line of JSON with counts and hashes; an error is {"code", "facts"} with the exit code of
-its branch (schemas/errors.py). Anything unforeseen is Internal, without its text. Nothing goes to stderr.
-Imports stand in the verbs: a process starts in 0.3 s and loads only the keys' and files' code it needs.
+Standard output is one line of JSON with counts and hashes, after lines of progress where asked for; an error is
+{"code", "facts"} with the exit code of its branch (schemas/errors.py). Anything unforeseen is Internal, without its
+text. Nothing goes to stderr. Imports stand in the verbs: a process starts in 0.3 s and loads only what it needs.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Never
 
-from pseudonymize import blind_verbs, keyverbs
+from pseudonymize import blind_verbs, keyverbs, telling
 from schemas.errors import ConfigError, Internal, KoppelError
 from schemas.machine import refusal
 
@@ -50,8 +50,9 @@ def _deliver(given: argparse.Namespace) -> Answer:
         given.period_from,
         given.period_until,
         given.receipt,
+        telling.lines() if given.progress else None,
     )
-    return {**report.as_dict(), "hmac": _hmac()}
+    return {**report.as_dict(), "hmac": _hmac(), **({"text": report.text()} if given.progress else {})}
 
 
 def _hmac() -> Answer:
@@ -178,7 +179,10 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]]
     "check": (_check, ("source", "register?", "agreement?", "synthetic!", "quarantine?")),
     "deliver": (
         _deliver,
-        ("source", "agreement", "keys", "public", "out", "sequence", "from?", "until?", "coverage?", "receipt?"),
+        (
+            *("source", "agreement", "keys", "public", "out", "sequence"),
+            *("from?", "until?", "coverage?", "receipt?", "progress!"),
+        ),
     ),
     "verify": (_verify, ("delivery", "agreement", "public", "ledger?", "waiting?", "audit?")),
     "record": (_record, ("delivery", "ledger", "audit?", "audit-key?", "receipt?")),

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pseudonymize import bsn
+from pseudonymize import bsn, fast
 from pseudonymize.modes import Stage
 from pseudonymize.prf import PSEUDONYM
 from schemas.distinct import flat
@@ -34,16 +34,12 @@ class Canonical:
 
 def canonical_bsn(text: pa.Array | pa.ChunkedArray, *, synthetic: bool) -> Canonical:
     """Canonical BSNs of a text column, fixed_size_binary(9), with the reason per unusable row."""
-    encoded = flat(text).cast(pa.string()).dictionary_encode()
-    trimmed = pc.ascii_trim(encoded.dictionary, characters=bsn.OUTER_BLANKS)
+    cells = flat(text).cast(pa.string())
+    trimmed = pc.ascii_trim(pc.fill_null(cells, ""), characters=bsn.OUTER_BLANKS)
     digits, codes = _judge(trimmed, synthetic)
     usable = codes == _USABLE
-    distinct = fixed_size(digits.tobytes(), 9, usable)
     reasons = _REASONS.take(pa.array(np.where(usable, 0, codes), mask=usable))
-    return Canonical(
-        distinct.take(encoded.indices),
-        pc.if_else(encoded.indices.is_null(), bsn.EMPTY, reasons.take(encoded.indices)),
-    )
+    return Canonical(fixed_size(digits.tobytes(), 9, usable), reasons)
 
 
 def _judge(trimmed: pa.Array, synthetic: bool) -> tuple[Bytes, Bytes]:
@@ -114,23 +110,39 @@ def canonical_opaque(text: pa.Array | pa.ChunkedArray, name: str) -> Canonical:
 
 
 def pseudonyms(prf: Stage, values: pa.Array | pa.ChunkedArray, size: int = PSEUDONYM) -> pa.Array:
-    """HMAC of every value, null for null, as fixed_size_binary(size). Input text, binary or fixed size binary."""
-    encoded = flat(values).dictionary_encode()
-    distinct = encoded.dictionary
-    if pa.types.is_fixed_size_binary(distinct.type):
-        made = prf.fixed(fixed_bytes(distinct), distinct.type.byte_width, size)
-    else:
-        made = _by_width(prf, distinct.cast(pa.binary()), size)
-    return fixed_size(made, size).take(encoded.indices)
+    """HMAC of every value, null for null, as fixed_size_binary(size). Input text, binary or fixed size binary.
+
+    Work is done on distinct values, unless the kernel is on: it is faster than looking for them.
+    """
+    given = flat(values)
+    if not fast.running():
+        encoded = given.dictionary_encode()
+        return fixed_size(_made(prf, encoded.dictionary, size), size).take(encoded.indices)
+    if not given.null_count:
+        return fixed_size(_made(prf, given, size), size)
+    valid = np.asarray(given.is_valid())
+    rows = np.zeros((len(given), size), np.uint8)
+    rows[valid] = np.frombuffer(_made(prf, given.drop_null(), size), np.uint8).reshape(-1, size)
+    return fixed_size(rows.tobytes(), size, valid)
 
 
-def _by_width(prf: Stage, distinct: pa.Array, size: int) -> bytes:
+def _made(prf: Stage, values: pa.Array, size: int) -> bytes:
+    """HMACs back to back of an array without nulls."""
+    if pa.types.is_fixed_size_binary(values.type):
+        return prf.fixed(fixed_bytes(values), values.type.byte_width, size)
+    return _by_width(prf, values.cast(pa.binary()), size)
+
+
+def _by_width(prf: Stage, values: pa.Array, size: int) -> bytes:
     """HMACs back to back; values of one width go through the fast path together."""
-    width = np.asarray(pc.binary_length(distinct))
-    offsets = np.frombuffer(distinct.buffers()[1], np.int32)[distinct.offset : distinct.offset + len(distinct)]
-    data = np.frombuffer(distinct.buffers()[2] or b"", np.uint8)
-    made = np.empty((len(distinct), size), np.uint8)
-    for one in np.unique(width):
+    width = np.asarray(pc.binary_length(values))
+    offsets = np.frombuffer(values.buffers()[1], np.int32)[values.offset : values.offset + len(values)]
+    data = np.frombuffer(values.buffers()[2] or b"", np.uint8)
+    widths = np.flatnonzero(np.bincount(width))
+    if len(widths) == 1 and widths[0]:  # they lie back to back already
+        return prf.fixed(data[offsets[0] : offsets[-1] + widths[0]].tobytes(), int(widths[0]), size)
+    made = np.empty((len(values), size), np.uint8)
+    for one in widths:
         hit = width == one
         raw = data[offsets[hit].astype(np.int64)[:, None] + np.arange(one)].tobytes()
         found = prf.fixed(raw, int(one), size) if one else prf.one(b"")[:size]

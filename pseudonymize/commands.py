@@ -12,6 +12,7 @@ from pseudonymize import deliver as tool
 from pseudonymize import keys as key_files
 from pseudonymize import receipt as receipts
 from pseudonymize.ceremony import create_demo_keys
+from pseudonymize.intake import Progress
 from pseudonymize.parties import ConverterKeys, PublicKeys, SupplierKeys
 from pseudonymize.report import DeliveryReport
 from pseudonymize.scan import Found, Scanner
@@ -42,6 +43,7 @@ def deliver(  # noqa: PLR0917 - the order of `koppel deliver`
     period_from: dt.date | None = None,
     period_until: dt.date | None = None,
     receipt: Path | None = None,
+    progress: Progress | None = None,
 ) -> DeliveryReport:
     """Make a delivery in folder `out`; the period is the agreement's unless named. Errors as deliver.deliver.
 
@@ -60,6 +62,7 @@ def deliver(  # noqa: PLR0917 - the order of `koppel deliver`
         period=(period_from or agreed.period.from_, period_until or agreed.period.until),
         coverage=read_coverage(coverage),
         seen=None if receipt is None else receipts.read(receipt, public_keys).receipt.audit.head,
+        progress=progress,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from pseudonymize import canary, domain, parquet, prf, seal
+from pseudonymize import canary, domain, fast, parquet, prf, seal
 from pseudonymize.accept import read_verified, require_hash
 from pseudonymize.ahead import ahead
 from pseudonymize.columns import pseudonyms
@@ -53,6 +53,7 @@ def convert(delivery: Path, keys: ConverterKeys, out: Path, progress: Progress |
     stage = prf.link(key.secret, key.project, key.epoch)
     columns = identity_columns(manifest)
     schema = identity_schema(Domain(manifest.scheme, key.project, "link", key.epoch), columns)
+    fast.expect(manifest.delivered)
     rows, watch, persons = RowSet(), canary.Watch(manifest), Converted(manifest.canaries.row_ids)
     with parquet.writing(out) as writer, seal.opened(source, keys.identity()) as reader:
         _require_identity(reader.schema, manifest, key)

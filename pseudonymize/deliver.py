@@ -15,7 +15,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from pseudonymize import canary, seal, signing
+from pseudonymize import canary, fast, seal, signing
 from pseudonymize import manifest as manifests
 from pseudonymize.audit import Head
 from pseudonymize.columns import Canonical
@@ -32,6 +32,8 @@ from pseudonymize.split import RowSet, Splitter, payload_columns
 from schemas.agreement import Agreement
 from schemas.errors import ConfigError, KeyUnavailable
 from schemas.register import Register
+
+ROW_BYTES = 128  # of an extract: a guess, to know beforehand whether many values are to come
 
 
 def check(
@@ -88,6 +90,7 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
     with appearing(out) as part, Quarantine(register, listing) as quarantine:
         splitter = Splitter(register, agreement, keys, mode)
         expected = _expected(source)
+        fast.expect(splitter.hmacs * expected // ROW_BYTES)
         with (
             Shuffle(splitter.identity_schema, expected=expected, limit=limit, folder=temporary) as identity,
             Shuffle(splitter.payload_schema, expected=expected, limit=limit, folder=temporary) as payload,

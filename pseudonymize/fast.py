@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import importlib
 import os
 import secrets
 import stat
@@ -25,7 +26,7 @@ import numpy as np
 
 from pseudonymize.secret import Secret
 
-THRESHOLD = 1_000_000  # values this process computed before the kernel is loaded: the work then has cost as much
+THRESHOLD = 1_000_000  # values, computed or expected, that the kernel is loaded for: by the reference they cost as much
 SAMPLE = 10_000  # one value in so many is computed by the reference too, at least one per batch
 SHARE = 16_384  # fewer values than this are not worth a second thread
 THREADS = min(2, os.cpu_count() or 1)
@@ -69,6 +70,17 @@ switch = Switch()
 def state() -> dict[str, Any]:
     """For the answer of a verb: whether the kernel ran, and if not why."""
     return {"kernel": switch.state, "reason": switch.reason, "checked": switch.checked}
+
+
+def expect(count: int) -> None:
+    """So many values are to come: what will be worth the kernel gets it from the first batch on."""
+    with switch.lock:
+        switch.seen += count
+
+
+def running() -> bool:
+    """True when the kernel computes here, so that equal values cost less to compute again than to find."""
+    return switch.state == ON
 
 
 def ready(count: int) -> bool:
@@ -118,6 +130,18 @@ def _private_folder() -> Path | None:
         return None
     private = found.st_uid == os.geteuid() and not found.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
     return folder if private and stat.S_ISDIR(found.st_mode) else None
+
+
+def compiled(name: str) -> ModuleType | None:
+    """Another compiled module of this room; None where it may not or cannot be loaded: the caller has a reference."""
+    folder = None if os.environ.get("KOPPEL_FAST") == "off" else _private_folder()
+    if folder is None:
+        return None
+    os.environ["NUMBA_CACHE_DIR"] = str(folder)
+    try:
+        return importlib.import_module(f"pseudonymize.{name}")
+    except Exception:  # noqa: BLE001 - a missing or broken compiler must never stop a scan
+        return None
 
 
 def _load(folder: Path) -> ModuleType:

@@ -112,6 +112,11 @@ def blind_scheme(pre: Key | None) -> BlindScheme:
 
 def blind_tag(project: str, epoch: str, evaluator: bytes, pre: Key | None) -> str:
     """Key-check tag of blind mode (or with `pre`, of the hybrid): over the evaluator's public key, and K_S's tag."""
-    kind = b"blind" if pre is None else b"hybrid:" + pre.tag.encode("ascii")
+    return blind_tag_of(project, epoch, evaluator, "" if pre is None else pre.tag)
+
+
+def blind_tag_of(project: str, epoch: str, evaluator: bytes, shared: str) -> str:
+    """The same for somebody without K_S: `shared` is K_S's own tag, or empty without the hybrid."""
+    kind = b"hybrid:" + shared.encode("ascii") if shared else b"blind"
     text = prf.encode(b"ttp/check/v1", kind, prf.label(project), prf.label(epoch), evaluator)
     return hashlib.sha256(text).hexdigest()[:16]

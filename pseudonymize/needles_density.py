@@ -67,8 +67,9 @@ class Column:
             found = found[(found >= 10_000_000) & (found < 1_000_000_000)]
             self._keep(found[found == np.floor(found)].astype(np.int64))
         elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-            bare = pc.replace_substring_regex(values, "[ .-]", "")
-            for text in (values, bare):
+            distinct = pc.unique(values)  # numbers are counted once each, and most columns of text repeat a few values
+            bare = pc.replace_substring_regex(distinct, "[ .-]", "")
+            for text in (distinct, bare):
                 self._keep(_numbers(text))
 
     def _keep(self, found: npt.NDArray[np.int64]) -> None:

@@ -1,22 +1,29 @@
 """Find thousands of byte patterns in a stream at once: a table of four-byte words, then eight bytes, then all.
 
-Cost does not depend on the number of patterns: every word at every offset goes through one small table (numpy).
+Cost does not depend on the number of patterns: the word at every offset goes through one small table (numpy, or the
+compiled pass of needles_kernel.py once enough bytes have passed to be worth loading it).
 """
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from pseudonymize import fast
 from pseudonymize.needles import Sign
 
 Words = npt.NDArray[np.uint32]
-_BITS = 18
+Bytes = npt.NDArray[np.uint8]
+Places = npt.NDArray[np.int64]
+_BITS = 21  # 256 KB: what random data hits by chance costs more than a larger table
 _SPREAD = np.uint32(2_654_435_761)  # Knuth's multiplicative hash
 CHUNK = 16 << 20
+WORTH = 64 << 20  # bytes after which the compiled pass is loaded: a second, by numpy as many bytes take half of one
 
 
 class Matcher:
@@ -32,8 +39,11 @@ class Matcher:
         self._short = np.array([a for a in anchors if a < 1 << 32 and self._is_short(a)], np.uint32)
         self._long = np.array([a for a in anchors if not self._is_short(a)], np.uint64)
         heads = np.concatenate([self._short, (self._long & np.uint64(0xFFFFFFFF)).astype(np.uint32)])
-        self._table = np.zeros(1 << _BITS, bool)
-        self._table[_slot(heads)] = True
+        table = np.zeros(1 << _BITS, bool)
+        table[_slot(heads)] = True
+        self._table = np.packbits(table, bitorder="little")
+        self._kernel: ModuleType | None = None
+        self._seen, self._asked = 0, False
         self.longest = max(map(len, patterns), default=0)
 
     def _is_short(self, anchor: int) -> bool:
@@ -44,28 +54,31 @@ class Matcher:
         found: set[Sign] = set()
         if self.longest == 0 or len(data) < 4:
             return found
-        padded = data + b"\0" * 8
-        for offset in range(4):
-            words = np.frombuffer(padded, "<u4", (len(padded) - offset) // 4, offset)
-            for place, anchor in self._candidates(words[: (len(data) - offset) // 4 + 1], words):
-                found |= {
-                    sign
-                    for pattern, start, sign in self._by_anchor[anchor]
-                    if (at := 4 * place + offset - start) >= 0 and data[at : at + len(pattern)] == pattern
-                }
+        padded = np.frombuffer(data + b"\0" * 8, np.uint8)
+        for place, anchor in self._candidates(padded, self._places(padded[: len(data)])):
+            found |= {
+                sign
+                for pattern, start, sign in self._by_anchor[anchor]
+                if (at := place - start) >= 0 and data[at : at + len(pattern)] == pattern
+            }
         return found
 
-    def _candidates(self, words: Words, following: Words) -> Iterator[tuple[int, int]]:
-        places = np.flatnonzero(self._table[_slot(words)])
-        if not len(places):
+    def _places(self, data: Bytes) -> Places:
+        """Offsets of the words that are in the table, by the compiled pass when it is there."""
+        self._seen += len(data)
+        if self._seen >= WORTH and not self._asked:
+            self._asked, self._kernel = True, _sound(fast.compiled("needles_kernel"), data, self._table)
+        return places(data, self._table) if self._kernel is None else _compiled(self._kernel, data, self._table)
+
+    def _candidates(self, data: Bytes, at: Places) -> Iterator[tuple[int, int]]:
+        if not len(at):
             return
-        heads = words[places]
-        short = np.isin(heads, self._short)
-        yield from zip(places[short].tolist(), heads[short].tolist(), strict=True)
-        tails = following[np.minimum(places + 1, len(following) - 1)].astype(np.uint64)
-        keys = heads.astype(np.uint64) | tails << np.uint64(32)
-        long = np.isin(keys, self._long)
-        yield from zip(places[long].tolist(), keys[long].tolist(), strict=True)
+        heads = _word(data, at)
+        short = _among(heads, self._short)
+        yield from zip(at[short].tolist(), heads[short].tolist(), strict=True)
+        keys = heads.astype(np.uint64) | _word(data, at + 4).astype(np.uint64) << np.uint64(32)
+        long = _among(keys, self._long)
+        yield from zip(at[long].tolist(), keys[long].tolist(), strict=True)
 
     def find_in(self, chunks: Iterable[bytes]) -> set[Sign]:
         """The same over a stream: a pattern across two chunks is found too."""
@@ -76,6 +89,47 @@ class Matcher:
             found |= self.find(data)
             held = data[-(self.longest - 1) :] if self.longest > 1 else b""
         return found
+
+
+def places(data: Bytes, table: Bytes) -> Places:
+    """Offsets, in order, of the little-endian words in `data` whose hash is in the bit table: the reference."""
+    found = []
+    for offset in range(min(4, len(data) - 3)):
+        words = np.frombuffer(data, "<u4", (len(data) - offset) // 4, offset)
+        slots = _slot(words)
+        found.append(4 * np.flatnonzero(table[slots >> 3] >> (slots & 7).astype(np.uint8) & 1) + offset)
+    return np.sort(np.concatenate(found))
+
+
+def _compiled(kernel: ModuleType, data: Bytes, table: Bytes) -> Places:
+    room = len(data) // 64 + 1024
+    while True:
+        out = np.empty(room, np.int64)
+        count = kernel.hits(data, table, int(_SPREAD), 32 - _BITS, out)
+        if count >= 0:
+            return out[:count]
+        room *= 8
+
+
+def _sound(kernel: ModuleType | None, data: Bytes, table: Bytes) -> ModuleType | None:
+    """The kernel, when it finds in this data what the reference finds; None otherwise."""
+    same = kernel is not None and np.array_equal(_compiled(kernel, data, table), places(data, table))
+    return kernel if same else None
+
+
+def _word(data: Bytes, at: Places) -> Words:
+    word = np.zeros(len(at), np.uint32)
+    for byte in range(4):
+        word |= data[at + byte].astype(np.uint32) << np.uint32(8 * byte)
+    return word
+
+
+def _among(values: npt.NDArray[Any], ordered: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Which values are in a sorted array; unlike np.isin it sorts nothing, and there are many values."""
+    if not len(ordered):
+        return np.zeros(len(values), bool)
+    at = np.minimum(np.searchsorted(ordered, values), len(ordered) - 1)
+    return np.asarray(ordered[at] == values, bool)
 
 
 def _slot(words: Words) -> npt.NDArray[np.uint32]:

@@ -27,30 +27,59 @@ STRETCH = 1_024  # eight-digit prefixes; about 931 of them have a check digit
 MOST_IN_STRETCH = 466  # half; the whole population fills a fifth of the space (18 of 91 million)
 ROW_ID = 16  # bytes, as split.ROW_ID
 _PREFIXES = 10**8
-_BITS = np.unpackbits(np.arange(256, dtype=np.uint8)[:, None], axis=1).sum(axis=1).astype(np.uint8)
+_TEST = 99_990_000  # first prefix of the test range, bsn.TEST_RANGE
+Bits = npt.NDArray[np.uint8]
 
 
 class Stretches:
-    """Which eight-digit prefixes were seen: a map of the number space in 12.5 MB, whatever the size of the extract."""
+    """Which numbers were seen: a map of the number space in 12.5 MB, whatever the size of the extract.
+
+    Eight digits stand for a number: at most one check digit fits them. Only in the test range are numbers of both
+    remainders usable in one extract, so the numbers themselves are marked there as well, to be counted apart.
+    """
 
     def __init__(self) -> None:
-        self._map: npt.NDArray[np.uint8] | None = None
+        self._map: Bits | None = None
+        self._test = np.zeros(_PREFIXES // 10_000 * 10 // 8, np.uint8)
+        self.distinct = 0
 
     def add(self, numbers: pa.Array) -> None:
-        """Canonical nine-digit numbers, fixed_size_binary(9), without nulls."""
+        """Canonical nine-digit numbers, fixed_size_binary(9), without nulls; repeated ones count once."""
         if not len(numbers):
             return
         if self._map is None:
             self._map = np.zeros(-(-_PREFIXES // STRETCH) * STRETCH // 8, np.uint8)
-        digits = np.frombuffer(fixed_bytes(numbers), np.uint8).reshape(-1, 9)[:, :8].astype(np.int64) - ord("0")
-        prefixes = np.unique(digits @ (10 ** np.arange(7, -1, -1, dtype=np.int64)))
-        np.bitwise_or.at(self._map, prefixes >> 3, (1 << (prefixes & 7)).astype(np.uint8))
+        eight, last = _read(numbers)
+        test = eight >= _TEST
+        self.distinct += _mark(self._map, eight[~test]) if test.any() else _mark(self._map, eight)
+        if test.any():
+            _mark(self._map, eight[test])
+            self.distinct += _mark(self._test, (eight[test] - _TEST) * 10 + last[test])
 
     def fullest(self) -> int:
         """Most prefixes seen in one stretch."""
         if self._map is None:
             return 0
-        return int(_BITS[self._map].reshape(-1, STRETCH // 8).sum(axis=1, dtype=np.int32).max())
+        return int(np.bitwise_count(self._map).reshape(-1, STRETCH // 8).sum(axis=1, dtype=np.int32).max())
+
+
+def _read(numbers: pa.Array) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
+    """The first eight digits of every number, and its last."""
+    digits = np.frombuffer(fixed_bytes(numbers), np.uint8).reshape(-1, 9)
+    eight = np.zeros(len(digits), np.int32)
+    for place in range(8):  # whole columns: faster than a matrix product
+        eight = 10 * eight + (digits[:, place] - ord("0"))
+    return eight, (digits[:, 8] - ord("0")).astype(np.int32)
+
+
+def _mark(bits: Bits, places: npt.NDArray[np.int32]) -> int:
+    """Set bits; returns how many were not set before."""
+    places = np.sort(places)  # and not np.unique, which costs several times as much
+    places = places[np.diff(places, prepend=-1) != 0]
+    bit = np.left_shift(1, places & 7).astype(np.uint8)
+    new = (bits[places >> 3] & bit) == 0
+    np.bitwise_or.at(bits, places >> 3, bit)
+    return int(new.sum())
 
 
 class Population:
@@ -59,18 +88,17 @@ class Population:
     def __init__(self, register: str, most: int | None) -> None:
         self._register = register
         self._most = most
-        self._seen = {name: Seen() for name in COLUMNS}
+        self._seen = {name: Seen() for name in COLUMNS[1:]}
         self._stretches = Stretches()
         self.distinct = dict.fromkeys(COLUMNS, 0)
 
     def add(self, found: dict[str, Canonical]) -> None:
         """Count a batch. DeliveryError too_many_persons as soon as there are more than the agreement says."""
-        for name in COLUMNS:
+        self._stretches.add(flat(found["bsn"].values).drop_null())
+        self.distinct["bsn"] = self._stretches.distinct
+        for name, seen in self._seen.items():
             values = flat(found[name].values).drop_null().unique()
-            if name == "bsn":
-                self._stretches.add(values)
-            hashes = keys_of(pa.table({"value": pc.cast(values, pa.binary())}), ("value",))
-            self.distinct[name] += int((~self._seen[name].repeats(hashes)).sum())
+            self.distinct[name] += seen.new(keys_of(pa.table({"value": pc.cast(values, pa.binary())}), ("value",)))
         require_at_most(self._register, self.distinct, self._most)
 
     def require_sparse(self) -> None:
@@ -104,7 +132,7 @@ class Converted:
         for name in COLUMNS:
             raw = fixed_bytes(flat(storage(batch[name]).filter(real)).drop_null())
             hashes = np.frombuffer(raw, np.int64).reshape(-1, PSEUDONYM // 8)[:, 0]
-            self.distinct[name] += int((~self._seen[name].repeats(hashes)).sum())
+            self.distinct[name] += self._seen[name].new(hashes)
 
     def require_declared(self, declared: Mapping[Any, int]) -> None:
         """DeliveryError row_count_mismatch unless exactly the declared numbers of persons came."""

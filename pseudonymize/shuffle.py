@@ -22,7 +22,8 @@ import numpy.typing as npt
 import pyarrow as pa
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-LIMIT = 64 << 20  # per file; measured: spilling costs no time worth having more
+LIMIT = 16 << 20  # per file; measured: spilling costs no time worth having more
+PER_BUCKET = 8 << 20  # bytes; a bucket is permuted in memory, and small pieces of many buckets cost time to write
 OUT_ROWS = 131_072
 MAX_BUCKETS = 4_096
 
@@ -43,7 +44,7 @@ class Shuffle:
     def __init__(self, schema: pa.Schema, *, expected: int = 0, limit: int = LIMIT, folder: Path | None = None) -> None:
         self.schema = schema
         self._limit = limit
-        wanted = max(16, 4 * expected // max(limit, 1))
+        wanted = max(16, expected // max(min(limit, PER_BUCKET), 1))
         self._buckets = min(MAX_BUCKETS, 1 << (wanted - 1).bit_length())  # a power of two: no modulo bias
         self._held: list[pa.Table] = []
         self._bytes = 0
@@ -69,6 +70,7 @@ class Shuffle:
 
     def add(self, table: pa.Table) -> None:
         """Take rows in."""
+        table = _lean(table)
         self._held.append(table)
         self._bytes += table.nbytes
         if self._bytes > self._limit:
@@ -77,14 +79,14 @@ class Shuffle:
     def tables(self) -> Iterator[pa.Table]:
         """All rows in random order, in tables of at most OUT_ROWS rows."""
         if self._spill is None:
-            yield from _permuted(self._take())
+            yield from _permuted(self._take(), self.schema)
             return
         self._flush()
         for bucket in range(self._buckets):
-            yield from _permuted(self._read(bucket))
+            yield from _permuted(self._read(bucket), self.schema)
 
     def _take(self) -> pa.Table:
-        found = pa.concat_tables(self._held) if self._held else self.schema.empty_table()
+        found = pa.concat_tables(self._held, promote_options="default") if self._held else self.schema.empty_table()
         self._held, self._bytes = [], 0
         return found
 
@@ -97,11 +99,11 @@ class Shuffle:
         self._bytes = 0
         for bucket, parts in enumerate(pieces):
             if parts:
-                self._write(bucket, pa.concat_tables(parts).combine_chunks())
+                self._write(bucket, pa.concat_tables(parts, promote_options="default").combine_chunks())
 
     def _write(self, bucket: int, table: pa.Table) -> None:
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, self.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
             writer.write_table(table)
         self._nonce += 1
         nonce = self._nonce.to_bytes(12, "big")
@@ -110,7 +112,7 @@ class Shuffle:
             file.write(nonce + len(sealed).to_bytes(8, "big") + sealed)
 
     def _read(self, bucket: int) -> pa.Table:
-        path, found = self._path(bucket), [self.schema.empty_table()]
+        path, found = self._path(bucket), [self.schema.empty_table().select([])]
         if path.is_file():
             with path.open("rb") as file:
                 while head := file.read(20):
@@ -118,7 +120,7 @@ class Shuffle:
                     plain = self._cipher.decrypt(head[:12], sealed, bucket.to_bytes(2, "big"))
                     found.append(pa.ipc.open_stream(plain).read_all())
             path.unlink()
-        return pa.concat_tables(found)
+        return pa.concat_tables(found, promote_options="default")
 
     def _path(self, bucket: int) -> Path:
         assert self._spill is not None  # noqa: S101 - set before any bucket is written or read
@@ -136,8 +138,15 @@ def _scatter(table: pa.Table, pieces: list[list[pa.Table]]) -> None:
             piece.append(table.slice(start, end - start))
 
 
-def _permuted(table: pa.Table) -> Iterator[pa.Table]:
+def _lean(table: pa.Table) -> pa.Table:
+    """Without the columns that are empty in every row: pseudonyms of a kind nobody has take as much room as others."""
+    return table.select([name for name in table.column_names if table[name].null_count < table.num_rows])
+
+
+def _permuted(table: pa.Table, schema: pa.Schema) -> Iterator[pa.Table]:
     table = table.combine_chunks()
     order = pa.array(random_order(table.num_rows))
     for start in range(0, table.num_rows, OUT_ROWS):
-        yield table.take(order.slice(start, OUT_ROWS))
+        some = table.take(order.slice(start, OUT_ROWS))
+        full = [some[f.name] if f.name in some.column_names else pa.nulls(some.num_rows, f.type) for f in schema]
+        yield pa.table(full, schema=schema)

@@ -96,6 +96,11 @@ class Splitter:
         self.identity_schema = identity_schema(Domain(mode.scheme, project, "pre", epoch), rules.columns)
         self.payload_schema = payload_schema(register, agreement)
 
+    @property
+    def hmacs(self) -> int:
+        """How many values of an ordinary row are hashed: one identifier, and its record keys."""
+        return 1 + len(self._record)
+
     def split(self, table: pa.Table, found: dict[str, Canonical]) -> Parts:
         """Two tables of as many rows; `found` are the batch's canonical identifiers."""
         ids = fixed_size(os.urandom(ROW_ID * table.num_rows), ROW_ID)

@@ -36,9 +36,21 @@ class Seen:
             self._remember(distinct)
         return repeated
 
+    def new(self, hashes: Hashes) -> int:
+        """How many of them, each counted once, were not seen before; remembers the batch."""
+        distinct = np.sort(hashes)
+        distinct = distinct[np.concatenate([distinct[:1] == distinct[:1], distinct[1:] != distinct[:-1]])]
+        for run in self._runs:
+            place = np.minimum(np.searchsorted(run, distinct), len(run) - 1)
+            distinct = distinct[run[place] != distinct]
+        if len(distinct):
+            self._remember(distinct)
+        return len(distinct)
+
     def _remember(self, run: Hashes) -> None:
         while self._runs and len(self._runs[-1]) <= len(run):
-            run = np.sort(np.concatenate([self._runs.pop(), run]))
+            run = np.concatenate([self._runs.pop(), run])
+            run.sort()  # in place: the largest run lies in memory twice, not three times
         self._runs.append(run)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
@@ -65,14 +66,13 @@ def _parquet(table: pa.Table, path: Path, provenance: dict[str, str]) -> Path:
 
 
 def _xlsx(protected: Protected, path: Path, provenance: dict[str, str]) -> Path:
-    book = Workbook()
+    book = Workbook(write_only=True)  # rows go to the file as they come
     _sheet(book, "gemeente", _lines(rows(protected, ("gemeente",))))
     _sheet(book, "regio", _lines(rows(protected, REGIONS)))
     legend = book.create_sheet("toelichting")
+    legend.column_dimensions["A"].width, legend.column_dimensions["B"].width = 30, 100
     for line in explanation(provenance):
         legend.append(line)
-    legend.column_dimensions["A"].width, legend.column_dimensions["B"].width = 30, 100
-    book.remove(book["Sheet"])
     raw = io.BytesIO()
     book.save(raw)
     path.write_bytes(_still(raw.getvalue()))
@@ -81,15 +81,16 @@ def _xlsx(protected: Protected, path: Path, provenance: dict[str, str]) -> Path:
 
 def _sheet(book: Workbook, name: str, lines: list[tuple[str | int, ...]]) -> None:
     sheet = book.create_sheet(name)
-    sheet.append(HEADS)
-    for line in lines:
-        sheet.append(line)
-    for cell in sheet[1]:
-        cell.font = Font(bold=True)
-    sheet.freeze_panes = "A2"
-    sheet.auto_filter.ref = sheet.dimensions
     for number, width in enumerate((16, 10, 30, 10, 18, 60, 10, 14), start=1):
         sheet.column_dimensions[get_column_letter(number)].width = width
+    sheet.freeze_panes = "A2"
+    sheet.auto_filter.ref = f"A1:{get_column_letter(len(HEADS))}{len(lines) + 1}"
+    heads = [WriteOnlyCell(sheet, value=head) for head in HEADS]
+    for cell in heads:
+        cell.font = Font(bold=True)
+    sheet.append(heads)
+    for line in lines:
+        sheet.append(line)
 
 
 def explanation(provenance: dict[str, str]) -> list[tuple[str, str]]:

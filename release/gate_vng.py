@@ -6,8 +6,8 @@ import csv
 import re
 from pathlib import Path
 
-import openpyxl
 import pyarrow.parquet as pq
+from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
 from release.disclosure import BASE, HIDDEN, THRESHOLD
 from release.export import HEADS
@@ -50,15 +50,19 @@ def _csv(path: Path) -> list[str]:
 
 
 def _xlsx(path: Path) -> list[str]:
-    book = openpyxl.load_workbook(path, read_only=True)
+    book = CalamineWorkbook.from_path(path)  # a reader other than the writer
     found = []
-    for sheet in book.worksheets:
-        if sheet.sheet_state != "visible":
+    for sheet in book.sheets_metadata:
+        if sheet.visible != SheetVisibleEnum.Visible:
             raise DisclosureRefused("release_schema", kind="hidden_sheet")
-        if sheet.title != "toelichting":
-            found += _counts([[str(cell) for cell in row] for row in sheet.iter_rows(values_only=True)])
-    book.close()
+        if sheet.name != "toelichting":
+            found += _counts([[_shown(cell) for cell in row] for row in book.get_sheet_by_name(sheet.name).to_python()])
     return found
+
+
+def _shown(cell: object) -> str:
+    """A cell as a spreadsheet shows it; whole numbers are floats inside."""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
 
 
 def _counts(lines: list[list[str]]) -> list[str]:

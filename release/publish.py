@@ -1,8 +1,9 @@
-"""One function per reader: write the files, then let the gate re-read them from disk."""
+"""One function per reader: write the files. The gate re-reads all of them from disk before they leave."""
 
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,8 @@ def publish_vng(
 ) -> list[Path]:
     """Tables and page for VNG and municipalities, with estimates where there are any.
 
-    DisclosureRefused when the gate stops or an estimate is unsafe; nothing leaves then.
+    DisclosureRefused when an estimate is unsafe. The gate judges the files with the rest of the release
+    (`gate.check_release`); before that they have no final name.
     """
     out.mkdir(parents=True)
     provenance = _provenance(release_id, run)
@@ -53,18 +55,27 @@ def publish_vng(
     (out / "DEMO-NIET-VOOR-PUBLICATIE.txt").write_text(WHY, encoding="utf-8")
     facts = {**provenance, "cells": protected.table.num_rows, "hidden": protected.hidden}
     (out / "release.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
-    gate.check(out)
     return [*made, out / "release.json", write_sums(out)]
 
 
-def publish_research(
+def export_research(
     linked: Path, pseudonyms: Path, out: Path, *, release_id: str, run: dict[str, Any], output: ResearchOutput
 ) -> list[Path]:
-    """Linked tables as `output` agrees, under the recipient's pseudonym. DisclosureRefused when the gate stops."""
-    out.mkdir(parents=True)
-    made = write_research(linked, pseudonyms, out, _provenance(release_id, run), output)
+    """Linked tables as `output` agrees, under the recipient's pseudonym; a folder inside the TTP, for a release."""
+    out.mkdir(parents=True, exist_ok=True)
+    return write_research(linked, pseudonyms, out, _provenance(release_id, run), output)
+
+
+def rows_of(files: list[Path]) -> int:
+    """Rows in the Parquet files among those."""
+    return sum(pq.read_metadata(path).num_rows for path in files if path.suffix == ".parquet")
+
+
+def publish_exported(exported: Path, out: Path, *, output: ResearchOutput) -> list[Path]:
+    """The folder of `export_research` into a release. DisclosureRefused when the gate stops."""
+    shutil.copytree(exported, out)
     gate.check_research(out, output)
-    return [*made, write_sums(out)]
+    return [*(path for path in out.rglob("*") if path.is_file()), write_sums(out)]
 
 
 def publish_operator(

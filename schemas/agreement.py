@@ -100,6 +100,14 @@ class Release(_Strict):
     retention_days: int = Field(ge=1)
 
 
+LEVELS = ("gemeente", "veiligheidsregio", "arrondissement", "provincie", "land")
+
+
+def finer(made: str | None, agreed: str) -> bool:
+    """Whether a level tells more than the agreed one; no level at all does."""
+    return made is None or LEVELS.index(made) < LEVELS.index(agreed)
+
+
 class Retention(_Strict):
     """Days each class of data is kept: raw extracts at the gateway, the supplier's list of rows to look at, sealed
     deliveries (they hold pre-pseudonyms), and linked microdata."""

@@ -90,6 +90,10 @@ class Internal(KoppelError):
 
 
 ADVICE: dict[str, str] = {
+    "unknown_engine": "choose one of the engines named here",
+    "engine_folder": "a cluster needs `engine_folder`: a volume its workers see under the same path (docs/operator.md)",
+    "engine_unavailable": "install `koppelpunt[sail]`, or pyspark and Java for spark, or start the cluster named there",
+    "untranslatable": "an engine has no equal for what this statement does; nothing was run. Use --engine duckdb",
     "audit_broken": "the audit log was changed, cut off or written anew; nothing was added. Keep it; see docs/audit.md",
     "bad_certificate": "the certificate of deletion was changed, or was not signed by the TTP",
     "bad_receipt": "the receipt was not signed by the TTP, or its countersignature is not the supplier's",
@@ -156,6 +160,7 @@ ADVICE: dict[str, str] = {
     "bad_label": "project, epoch and recipient are lower-case letters, digits and hyphens, 1 to 64",
     "output_exists": "the output folder is not empty; choose another one or remove it first",
     "bad_clerical": "the clerical sample is a CSV with soort, onderzocht, goed; see docs/methods.md for the kinds",
+    "not_exported": "the researchers' tables of this period are not made; run `koppel run`, which makes them first",
     "not_estimated": "there are no estimates of this period; run `koppel estimate`, then publish again",
     "unknown_area": "no area of that code; use NL, a municipality, VR.., AR.. or PV.. code of the 2023 classification",
     "estimate_unsafe": "an estimate is not rounded, has no interval or should not be shown; nothing was released",

@@ -26,7 +26,7 @@ from schemas.errors import DeliveryError
 from schemas.register import Register
 
 BATCH_ROWS = 131_072
-CSV_BLOCK = 8 << 20
+CSV_BLOCK = 2 << 20
 XLSX_MAX_ROWS = 1_048_576
 XLSX_MAX_EMPTY = 10_000
 XLSX_MAX_BYTES = 1 << 30  # unpacked, all parts: a full sheet of a register stays below it

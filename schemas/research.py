@@ -14,6 +14,7 @@ import pyarrow as pa
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from schemas.agreement import Release, finer
 from schemas.errors import ConfigError
 from schemas.linked import LINKED_TABLES
 from schemas.register import OutColumn
@@ -125,6 +126,32 @@ class ResearchOutput(_Strict):
         for column in (*one.known, *one.sensitive):
             if column not in self.kept(one.table) and column not in self.kept("persons"):
                 raise ValueError("a set names a column that is not delivered")
+
+    def contradicts(self, agreed: Release | None) -> str | None:
+        """The field of a register's `research_parquet` that this output goes against; None when they are one story.
+
+        Asked before any row is read: nobody should convert and link data that may then not leave.
+        """
+        if agreed is None:
+            return "outputs"
+        faults = {
+            "recipients": self.recipient not in agreed.recipients,
+            "domain": agreed.domain is not None and agreed.domain != self.recipient,
+            "geo": agreed.geo is not None and any(finer(level, agreed.geo) for level in self.places()),
+            "min_cell": agreed.min_cell is not None
+            and (self.anonymity.k < agreed.min_cell or self.anonymity.below != "refuse"),
+        }
+        return next((name for name, wrong in faults.items() if wrong), None)
+
+    def places(self) -> set[str]:
+        """Levels at which municipalities leave."""
+        return {
+            (column.name if column.name == "arrondissement" else "gemeente") if action == "keep" else action
+            for name in self.tables
+            for column in LINKED_TABLES[name].columns
+            if is_place(column) or column.name == "arrondissement"
+            if (action := self.columns[name][column.name]) != "drop"
+        }
 
     def kept(self, table: str) -> tuple[str, ...]:
         """Columns of a table that leave, in declared order, the pseudonym not among them."""

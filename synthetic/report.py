@@ -7,10 +7,11 @@ the linkage. Wmo arrangements are those of municipalities for which a figure was
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
-from schemas import recount, reference
+from schemas import comparison, recount, reference
+from schemas.comparison import NATIONAL, Line
 from synthetic import tally
 
 # Printed figures that no country can reproduce, since they contradict others that are printed; and why.
@@ -23,33 +24,8 @@ EXCEPTIONS = {
         "bijlage A drukt 2.860, de tekst 2.705; hier geldt de bijlage"
     ),
 }
-RELATIVE = {"count": 0.02, "total": 0.02, "mean": 0.04, "min": 0.06, "max": 0.02, "difference": 0.05}
-PERCENTAGE_POINTS = 1.2
-YEARS_OF_AGE = 1.0
-PLACE_ABSOLUTE, PLACE_RELATIVE = 10, 0.02
-
-
-@dataclass(frozen=True)
-class Line:
-    """One figure: printed, scaled to the country's size, and what the country holds."""
-
-    table: str
-    source: str
-    indicator: str
-    breakdown: str
-    year: str
-    kind: str
-    published: float
-    synthetic: float | None
-    tolerance: float
-    note: str
-
-    @property
-    def within(self) -> bool:
-        """True when the difference is within the stated tolerance, or the figure is a stated exception."""
-        if self.note:
-            return True
-        return self.synthetic is not None and abs(self.synthetic - self.published) <= self.tolerance
+MEAN = 0.04  # stricter than a run is judged: nothing was linked here
+PLACE_FEWEST, PLACE_RELATIVE = 10, 0.02
 
 
 def compare(land: Path) -> list[Line]:
@@ -68,25 +44,16 @@ def _national(row: dict[str, str], counts: recount.Counts, scale: float) -> Line
     key = (row["source"], row["indicator"], row["breakdown"])
     notes = (EXCEPTIONS.get(k) for k in ((*key, row["kind"], row["year"]), (*key, row["kind"]), key))
     note = next((n for n in notes if n), "drukfout in het rapport" if row["kind"] == "total_misprint" else "")
-    printed = float(row["value"])
-    sized = printed * (scale if row["unit"] not in ("percent", "years", "municipalities") else 1.0)
-    return Line("landelijk", *key, row["year"], row["kind"], sized, value, _tolerance(row, sized, scale), note)
-
-
-def _tolerance(row: dict[str, str], sized: float, scale: float) -> float:
-    """What counts as equal: percent of the count; points of a percentage; more in a smaller country."""
-    if row["unit"] == "percent":
-        return max(PERCENTAGE_POINTS, abs(sized) / 100) + (0 if scale >= 1 else 60 * (1 - scale))
-    if row["unit"] == "years":
-        return YEARS_OF_AGE if scale >= 1 else 12.0
-    return max(abs(sized) * RELATIVE.get(row["kind"], 0.02), 5.0 if scale >= 1 else 4 * max(sized, 1.0) ** 0.5)
+    sized = comparison.sized(float(row["value"]), row["unit"], scale)
+    tolerance = comparison.tolerance(row["kind"], row["unit"], sized, scale, mean=MEAN)
+    return Line(NATIONAL, *key, row["year"], row["kind"], sized, value, tolerance, note)
 
 
 def _place(name: str, row: dict[str, str], places: tally.Places, scale: float) -> Line:
     what = row["notice"] if name == "injus" else f"{row['provision']};{row['flow']}"
     printed = float(row["count"]) if row["count"] else 0.0
     found = places.get((name, what, row["year"], tally.place_of(row["municipality"])))
-    slack = max(PLACE_ABSOLUTE, PLACE_RELATIVE * printed) if scale >= 1 else 3 + 4 * (printed * scale) ** 0.5
+    slack = comparison.of_a_place(printed * scale, scale, fewest=PLACE_FEWEST, relative=PLACE_RELATIVE)
     note = "" if row["count"] and found else "gemeente zonder gedrukt cijfer, of sindsdien samengevoegd"
     synthetic, note = (found, "") if found is not None and row["count"] else (None, note)
     return Line(
@@ -108,8 +75,8 @@ def text(lines: list[Line]) -> str:
     head = f"{'':2}{'source':7}{'indicator':38}{'breakdown':58}{'year':12}{'kind':16}{'published':>12}{'synthetic':>12}"
     made = [head]
     for line in lines:
-        if line.table == "landelijk":
-            value = "-" if line.synthetic is None else f"{line.synthetic:,.1f}"
+        if line.table == NATIONAL:
+            value = "-" if line.counted is None else f"{line.counted:,.1f}"
             mark = " " if line.within else "!"
             made.append(
                 f"{mark:2}{line.source:7}{line.indicator:38}{line.breakdown:58}{line.year:12}{line.kind:16}"
@@ -124,7 +91,7 @@ def _summary(lines: list[Line]) -> list[str]:
         mine = [line for line in lines if line.table == table]
         told = [line for line in mine if not line.note]
         off = sum(not line.within for line in told)
-        exact = sum(line.synthetic == line.published for line in told)
+        exact = sum(line.counted == line.published for line in told)
         made.append(
             f"{table}: {len(told)} figures compared, {exact} equal, {len(told) - off} within tolerance, {off} outside; "
             f"{len(mine) - len(told)} not compared, for a stated reason"
@@ -134,4 +101,7 @@ def _summary(lines: list[Line]) -> list[str]:
 
 def as_dicts(lines: list[Line]) -> list[dict[str, object]]:
     """For --json."""
-    return [{**asdict(line), "within": line.within} for line in lines]
+    told = [asdict(line) for line in lines]
+    return [
+        {**one, "synthetic": one.pop("counted"), "within": line.within} for one, line in zip(told, lines, strict=True)
+    ]

@@ -12,13 +12,12 @@ PAGE = (ROOT / "docs" / "threats.md").read_text(encoding="utf-8")
 
 
 def names_of_all_tests() -> set[str]:
-    found = set()
-    for path in (ROOT / "tests").rglob("test_*.py"):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        found |= {
-            node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
-        }
-    return found
+    return set().union(*(names_in(path) for path in (ROOT / "tests").rglob("test_*.py")))
+
+
+def names_in(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    return {node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")}
 
 
 def test_every_test_the_page_names_exists() -> None:
@@ -32,6 +31,15 @@ def test_every_row_of_the_attacker_table_names_its_test() -> None:
     rows = [line for line in table.splitlines()[2:] if line.startswith("|")]
     assert len(rows) == 7
     assert all("[test_" in row for row in rows)
+
+
+def test_the_rows_of_blind_mode_name_their_tests_where_they_were_played() -> None:
+    table = PAGE.split("| attacker has |")[1].split("\n\n")[0]
+    rows = [line for line in table.splitlines()[2:] if line.startswith("|")]
+    named = set(re.findall(r"\[(test_[a-z_0-9]+)\]", table))
+    played = names_in(ROOT / "tests" / "pseudonymize" / "test_attacks_blind.py")
+    assert len(rows) == 6
+    assert named == played  # no attack is left untold, and none is told that was not played
 
 
 def test_the_page_covers_what_it_must() -> None:

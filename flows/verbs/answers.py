@@ -19,11 +19,16 @@ Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object inst
 
 def ask(title: str, as_json: bool, verb: str, **options: object) -> None:
     """Call a verb of `pseudonymize` and show what it says; an option of None or False is left out."""
-    arguments: list[object] = []
+    show(rooms.pseudonymize(verb, *words(options)), as_json, title)
+
+
+def words(options: dict[str, object]) -> list[object]:
+    """Options as the words of a call."""
+    found: list[object] = []
     for name, value in options.items():
         if value is not None and value is not False:
-            arguments += [f"--{name.replace('_', '-')}", *([] if value is True else [value])]
-    show(rooms.pseudonymize(verb, *arguments), as_json, title)
+            found += [f"--{name.replace('_', '-')}", *([] if value is True else [value])]
+    return found
 
 
 def show(answer: dict[str, Any], as_json: bool, title: str) -> None:

@@ -23,6 +23,7 @@ def verify(
     public: Path | None = None,
     receipts: Path | None = None,
     certificates: Path | None = None,
+    anchor: list[Path] | None = None,
     config: Config = None,
     as_json: Json = False,
 ) -> None:
@@ -40,6 +41,8 @@ def verify(
         Folder with receipts, at any depth: they show a log that was cut off or written anew.
     certificates
         Folder with certificates of deletion: each must be signed and its hash must be in the log.
+    anchor
+        An anchor that somebody outside kept (`koppel audit anchor`): the log must still hold its line. Repeatable.
     """
     from flows import cli  # noqa: PLC0415 - keeps `koppel check` fast
     from flows.settings import load  # noqa: PLC0415
@@ -49,7 +52,7 @@ def verify(
         settings = load(config)
         log, public = log or settings.state / "audit.jsonl", public or settings.keys / "public"
         receipts, certificates = receipts or settings.receipts, certificates or settings.home / "certificates"
-    report, counts = auditpaths.verify(log, public, receipts, certificates)
+    report, counts = auditpaths.verify(log, public, receipts, certificates, anchor or ())
     answer = {**report.as_dict(), **counts}
     if not as_json:
         told = ", ".join(f"{fault.kind} at line {fault.line}" for fault in report.faults[:10])
@@ -57,6 +60,38 @@ def verify(
         answer |= {"faults": told or "none", "counts": events}
     cli._show(answer, as_json, "Audit log")
     report.require_sound()
+
+
+@app.command(name="anchor")
+def make_anchor(
+    log: Path | None = None,
+    *,
+    out_file: Annotated[Path, Parameter(name="--out")],
+    public: Path | None = None,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
+    """Write the signed head of the log as a small file, to leave with somebody outside or to have time-stamped.
+
+    It holds a number, two hashes and a signature. Only a log that verifies is anchored. No private key is needed.
+
+    Parameters
+    ----------
+    log
+        The log (audit.jsonl); its signed head lies beside it. Default: where the settings say.
+    out_file
+        New file.
+    public
+        Folder with the public keys. Default: where the settings say.
+    """
+    from flows import cli  # noqa: PLC0415
+    from flows.settings import load  # noqa: PLC0415
+    from pseudonymize import auditpaths  # noqa: PLC0415
+
+    if log is None or public is None:
+        settings = load(config)
+        log, public = log or settings.state / "audit.jsonl", public or settings.keys / "public"
+    cli._show(auditpaths.deposit(log, public, out_file), as_json, "Anchor")
 
 
 @app.command

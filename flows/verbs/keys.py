@@ -8,13 +8,14 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from flows.verbs import bridge
 from flows.verbs.answers import Json, ask
+from flows.verbs.recorded import Config, do
 
 app = App(name="keys", help="Key stores of suppliers, converter and linker: make, rotate, back up, destroy.")
 ceremony = App(name="ceremony", help="Suppliers make K_S together, by files carried by hand; nobody else has it.")
-bridge = App(name="bridge", help="Old pseudonym to new one, as long as an overlap lasts.")
 app.command(ceremony)
-app.command(bridge)
+app.command(bridge.app)
 
 Folder = Annotated[Path, Parameter(help="The party's own key folder.")]
 Kind = Annotated[str, Parameter(name="--kind", help="link, recipient, record, sign or age; see docs/keys.md.")]
@@ -85,6 +86,7 @@ def create(
     custodians: Path | None = None,
     threshold: int | None = None,
     out_folder: Annotated[Path | None, Parameter(name="--out")] = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Make a new random key in this party's store; with custodians, its backup is split over them at once.
@@ -100,7 +102,7 @@ def create(
     """
     named = {"kind": kind, "owner": owner, "epoch": epoch, "project": project}
     backup = {"custodians": custodians, "threshold": threshold, "out": out_folder}
-    ask("Made", as_json, "keys-create", keys=keys, **named, **backup)
+    do("key_created", config, "Made", as_json, "keys-create", keys=keys, **named, **backup)
 
 
 @app.command(name="list")
@@ -110,13 +112,35 @@ def list_keys(keys: Folder, *, as_json: Json = False) -> None:
 
 
 @app.command
-def rotate(keys: Folder, *, kind: Kind, owner: Owner, epoch: Epoch, until: LastDay, as_json: Json = False) -> None:
+def rotate(
+    keys: Folder,
+    *,
+    kind: Kind,
+    owner: Owner,
+    epoch: Epoch,
+    until: LastDay,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
     """Make a new key of a new epoch; the old one stays usable, by its epoch's name, until the overlap ends."""
-    ask("Rotated", as_json, "keys-rotate", keys=keys, kind=kind, owner=owner, epoch=epoch, last_day=until)
+    do(
+        "key_rotated",
+        config,
+        "Rotated",
+        as_json,
+        "keys-rotate",
+        keys=keys,
+        kind=kind,
+        owner=owner,
+        epoch=epoch,
+        last_day=until,
+    )
 
 
 @app.command
-def destroy(keys: Folder, *, kind: Kind, owner: Owner, epoch: Epoch, reason: str, as_json: Json = False) -> None:
+def destroy(
+    keys: Folder, *, kind: Kind, owner: Owner, epoch: Epoch, reason: str, config: Config = None, as_json: Json = False
+) -> None:
     """Destroy a key for good and write a signed certificate, which names the share sets still outstanding.
 
     Parameters
@@ -124,7 +148,18 @@ def destroy(keys: Folder, *, kind: Kind, owner: Owner, epoch: Epoch, reason: str
     reason
         end-of-project, end-of-period, rotation, compromise, expiry or ceremony.
     """
-    ask("Destroyed", as_json, "keys-destroy", keys=keys, kind=kind, owner=owner, epoch=epoch, reason=reason)
+    do(
+        "key_destroyed",
+        config,
+        "Destroyed",
+        as_json,
+        "keys-destroy",
+        keys=keys,
+        kind=kind,
+        owner=owner,
+        epoch=epoch,
+        reason=reason,
+    )
 
 
 @app.command
@@ -151,6 +186,7 @@ def export_share(
     custodians: Path,
     threshold: int,
     out_folder: Annotated[Path, Parameter(name="--out")],
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Split the backup of a key over custodians (SLIP-39): so many of them restore it, fewer learn nothing.
@@ -166,11 +202,11 @@ def export_share(
     """
     named = {"kind": kind, "owner": owner, "epoch": epoch}
     backup = {"custodians": custodians, "threshold": threshold, "out": out_folder}
-    ask("Shares", as_json, "keys-export-share", keys=keys, **named, **backup)
+    do("key_shared", config, "Shares", as_json, "keys-export-share", keys=keys, **named, **backup)
 
 
 @app.command
-def restore(keys: Folder, *, shares: Path, drill: bool = False, as_json: Json = False) -> None:
+def restore(keys: Folder, *, shares: Path, drill: bool = False, config: Config = None, as_json: Json = False) -> None:
     """Restore a key from its custodians' shares; its key-check tag must match.
 
     Parameters
@@ -180,7 +216,8 @@ def restore(keys: Folder, *, shares: Path, drill: bool = False, as_json: Json = 
     drill
         Only show that these shares restore the key; nothing is written.
     """
-    ask("Restored", as_json, "keys-restore", keys=keys, shares=shares, drill=drill)
+    event = "key_restore_drilled" if drill else "key_restored"
+    do(event, config, "Restored", as_json, "keys-restore", keys=keys, shares=shares, drill=drill)
 
 
 @app.command
@@ -190,6 +227,7 @@ def returned(
     share_set: Annotated[str, Parameter(name="--set")],
     shares: Path | None = None,
     attested: str | None = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Erase shares that custodians brought back, and record who attests that theirs is destroyed.
@@ -203,7 +241,17 @@ def returned(
     attested
         Custodians who signed that their share is destroyed, separated by commas.
     """
-    ask("Shares", as_json, "keys-returned", keys=keys, set=share_set, shares=shares, attested=attested)
+    do(
+        "shares_returned",
+        config,
+        "Shares",
+        as_json,
+        "keys-returned",
+        keys=keys,
+        set=share_set,
+        shares=shares,
+        attested=attested,
+    )
 
 
 @app.command
@@ -289,70 +337,3 @@ def combine(keys: Folder, *, relay: Relay, until: LastDay | None = None, as_json
 def verify(relay: Relay, *, as_json: Json = False) -> None:
     """Step 6, the TTP and any auditor: verify the whole ceremony from its public files alone."""
     ask("Verified", as_json, "ceremony-verify", relay=relay)
-
-
-@bridge.command
-def make(
-    *,
-    old: Path,
-    new: Path,
-    keys: Path,
-    until: LastDay,
-    out_folder: Annotated[Path, Parameter(name="--out")],
-    as_json: Json = False,
-) -> None:
-    """Make a bridge of two conversions of one source, under the old and the new epoch.
-
-    Parameters
-    ----------
-    old
-        Parquet file under the old epoch.
-    new
-        Parquet file of the same source under the new epoch.
-    keys
-        The converter's key folder.
-    out_folder
-        New folder for the bridge.
-    """
-    ask("Bridge", as_json, "bridge-make", old=old, new=new, keys=keys, last_day=until, out=out_folder)
-
-
-@bridge.command
-def use(
-    folder: Path,
-    *,
-    source: Path,
-    keys: Path,
-    out_file: Annotated[Path, Parameter(name="--out")],
-    as_json: Json = False,
-) -> None:
-    """Rewrite the old pseudonyms of a Parquet file as new ones; refused after the last day.
-
-    Parameters
-    ----------
-    folder
-        The bridge.
-    source
-        Parquet file with columns of old pseudonyms.
-    keys
-        The converter's key folder.
-    out_file
-        New Parquet file.
-    """
-    ask("Converted", as_json, "bridge-use", bridge=folder, source=source, keys=keys, out=out_file)
-
-
-@bridge.command
-def expire(folder: Path, *, keys: Path, early: bool = False, as_json: Json = False) -> None:
-    """Delete a bridge, with a certificate.
-
-    Parameters
-    ----------
-    folder
-        The bridge.
-    keys
-        The converter's key folder.
-    early
-        Also before its last day has passed.
-    """
-    ask("Deleted", as_json, "bridge-expire", bridge=folder, keys=keys, early=early)

@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 from cyclopts import Parameter
 from rich.console import Console
 
 from flows.settings import load
+from schemas.comparison import Line
 from schemas.errors import ConfigError, QualityGate
-
-if TYPE_CHECKING:
-    from linkage.reconcile import Line
 
 HEAD = f"{'':2}{'bron':6}{'indicator':36}{'uitsplitsing':58}{'jaar':11}{'soort':15}{'gedrukt':>12}{'geteld':>12}"
 
@@ -49,7 +47,7 @@ def reconcile(
         raise ConfigError("not_linked")
     found = room.lines(folder, scale)
     if as_json:
-        sys.stdout.write(json.dumps([line.as_dict() for line in found]) + "\n")
+        sys.stdout.write(json.dumps([room.as_dict(line) for line in found]) + "\n")
     else:
         _print(found, list(room.summary(found)), everything)
     if off := room.outside(found):

@@ -6,13 +6,13 @@ with
 told as (
   select 'injus' as register, person_id, year(datum) as year, sector, gemeente_brp as gemeente, null as regio
   from injus
-  union
+  union all
   select 'injus_tbs' as register, person_id, year(datum) as year, 'TBS' as sector, gemeente_verblijf as gemeente, null
   from injus_tbs
-  union
+  union all
   select 'reclassering' as register, person_id, year(datum_verzoek) as year, soort_plaatsing as sector, null, arrondissement
   from reclassering
-  union
+  union all
   select
     'ifzo' as register,
     i.person_id,
@@ -23,77 +23,77 @@ told as (
   from ifzo as i
   left join ref_care as c
     on c.zorgtype = i.zorgtype
-  union
+  union all
   select 'gmsd' as register, g.person_id, g.half // 2 as year, w.wmo_group as sector, g.gemeente, null
   from gmsd as g
   left join ref_wmo as w
     on w.productcategorie = g.productcategorie
 ),
-placed as (
+held as (
   select
-    t.register,
-    t.person_id,
-    t.year::integer as year,
-    t.sector,
-    coalesce(t.regio, a.naam) as regio
+    r.register,
+    r.person_id,
+    r.year,
+    coalesce(p.geslacht, 'ONBEKEND') as geslacht,
+    case
+      when p.geboortejaar is null then 'ONBEKEND'
+      when r.year - p.geboortejaar < 30 then '00-29'
+      when r.year - p.geboortejaar < 45 then '30-44'
+      when r.year - p.geboortejaar < 60 then '45-59'
+      when r.year - p.geboortejaar < 75 then '60-74'
+      else '75+'
+    end as leeftijd,
+    p.in_injus::integer + p.in_injus_tbs::integer + p.in_reclassering::integer + p.in_ifzo::integer
+    + p.in_gmsd::integer > 1 as is_matched,
+    not p.linkable as is_unlinkable,
+    f.person_id is not null as is_fallen
+  from presence as r
+  join persons as p
+    on p.person_id = r.person_id
+  left join (select distinct person_id, register from fallback_person) as f
+    on f.person_id = r.person_id
+    and f.register = r.register
+  where r.year between year($period_from::date) and year($period_until::date)
+),
+-- Age and sex are facts of the person; sector and region are of the row, so that one person can be in several.
+by_row as (
+  select distinct register, person_id, year::integer as year, 'sector' as stratum, coalesce(sector, 'ONBEKEND') as value
+  from told
+  union all
+  select distinct t.register, t.person_id, t.year::integer, 'regio', coalesce(t.regio, a.naam, 'ONBEKEND')
   from told as t
   left join ref_area as a
     on a.niveau = 'veiligheidsregio'
     and a.gemeente = t.gemeente
-  where t.year between year($period_from::date) and year($period_until::date)
-),
-described as (
-  select
-    t.register,
-    t.person_id,
-    t.year,
-    unnest([
-      {'stratum': 'ALLEN', 'value': 'ALLEN'},
-      {'stratum': 'geslacht', 'value': coalesce(p.geslacht, 'ONBEKEND')},
-      {'stratum': 'leeftijd', 'value': case
-        when p.geboortejaar is null then 'ONBEKEND'
-        when t.year - p.geboortejaar < 30 then '00-29'
-        when t.year - p.geboortejaar < 45 then '30-44'
-        when t.year - p.geboortejaar < 60 then '45-59'
-        when t.year - p.geboortejaar < 75 then '60-74'
-        else '75+'
-      end},
-      {'stratum': 'sector', 'value': coalesce(t.sector, 'ONBEKEND')},
-      {'stratum': 'regio', 'value': coalesce(t.regio, 'ONBEKEND')}
-    ]) as cell
-  from placed as t
-  join persons as p
-    on p.person_id = t.person_id
-),
-cells as (
-  select distinct
-    register,
-    person_id,
-    year,
-    cell.stratum as stratum,
-    cell.value as value
-  from described
-),
-fallen as (
-  select distinct person_id, register
-  from fallback_person
 )
 select
-  c.register,
-  c.year,
+  register,
+  year,
+  case
+    when grouping(geslacht) = 0 then 'geslacht'
+    when grouping(leeftijd) = 0 then 'leeftijd'
+    else 'ALLEN'
+  end as stratum,
+  coalesce(geslacht, leeftijd, 'ALLEN') as value,
+  count(*) as persons,
+  count(*) filter (where is_matched) as matched,
+  count(*) filter (where is_unlinkable) as unlinkable,
+  count(*) filter (where is_fallen) as by_fallback
+from held
+group by grouping sets ((register, year), (register, year, geslacht), (register, year, leeftijd))
+union all
+select
+  h.register,
+  h.year,
   c.stratum,
   c.value,
-  count(*) as persons,
-  count(*) filter (
-    where p.in_injus::integer + p.in_injus_tbs::integer + p.in_reclassering::integer + p.in_ifzo::integer
-    + p.in_gmsd::integer > 1
-  ) as matched,
-  count(*) filter (where not p.linkable) as unlinkable,
-  count(*) filter (where f.person_id is not null) as by_fallback
-from cells as c
-join persons as p
-  on p.person_id = c.person_id
-left join fallen as f
-  on f.person_id = c.person_id
-  and f.register = c.register
-group by c.register, c.year, c.stratum, c.value
+  count(*),
+  count(*) filter (where h.is_matched),
+  count(*) filter (where h.is_unlinkable),
+  count(*) filter (where h.is_fallen)
+from by_row as c
+join held as h
+  on h.person_id = c.person_id
+  and h.register = c.register
+  and h.year = c.year
+group by h.register, h.year, c.stratum, c.value

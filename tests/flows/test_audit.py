@@ -133,7 +133,7 @@ def test_a_run_leaves_an_event_per_step_that_says_who_what_when_and_why(finished
     assert deliveries >= len(REGISTERS)
     assert counts["verified"] == counts["converted"] == deliveries
     assert counts["opened"] == deliveries - 1  # the crosswalk has no payload
-    for once in ("log_opened", "keys_created", "linked", "recipient_converted", "released", "upkeep"):
+    for once in ("log_opened", "keys_created", "linked", "recipient_converted", "exported", "released", "upkeep"):
         assert counts[once] == 1, once
     assert counts["gateway_delivered"] == 1
     assert all({"who", "what", "why", "at", "account"} - set(line) == {"what"} for line in found)

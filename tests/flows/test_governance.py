@@ -129,6 +129,24 @@ def test_another_recipient_or_domain_gets_nothing(site: Site, rule: dict[str, An
         work.recipient(settings)
 
 
+@pytest.mark.parametrize("register", ["ifzo", "gmsd"])
+def test_a_folder_that_one_register_does_not_allow_stops_before_a_row_is_read(site: Site, register: str) -> None:
+    settings = load(site.config)
+    more = {name: rule for name, rule in others(settings).items() if name != "research_parquet"}
+    signed_again(settings, register, outputs=more)
+    for step in (lambda: steps.verify(settings, "injus"), lambda: work.link(settings)):
+        with pytest.raises(ConfigError, match=r"contradicting_agreements.*OUT-ONDERZOEK-SYN-01.*field=outputs"):
+            step()
+
+
+def test_an_output_file_is_named_after_its_recipient(site: Site) -> None:
+    settings = load(site.config)
+    folder = settings.agreements / "outputs"
+    shutil.copy(folder / "onderzoek.yaml", folder / "ministerie.yaml")
+    with pytest.raises(ConfigError, match="bad_output"):
+        work.link(settings)
+
+
 def test_a_recipient_of_the_settings_that_no_agreement_names_gets_nothing(site: Site) -> None:
     settings = load(site.config).model_copy(update={"recipient": "gemeente"})
     with pytest.raises(ConfigError, match="output_not_agreed"):

@@ -60,6 +60,7 @@ def go(stage, register, boundary):
     else:
         pipeline.link(settings)
         pipeline.estimate(settings)
+        pipeline.export(settings)
         pipeline.publish(settings)
         pipeline.upkeep(settings)
 
@@ -89,6 +90,7 @@ FINISH: tuple[Boundary, ...] = (
     ("flows.work.link_deliveries", "after", ""),
     ("flows.resume.write_json", "before", "link.json"),  # renamed, no journal
     ("flows.resume.write_json", "before", "recipient.json"),
+    ("flows.resume.write_json", "before", "export.json"),
     ("release.gate.check_release", "before", ""),  # files made, nothing judged
     ("flows.rooms.pseudonymize", "after", "scan"),  # judged, not signed
     ("flows.rooms.pseudonymize", "after", "sign"),  # signed, without its name

@@ -110,6 +110,7 @@ FAULTS = {
     "link": "flows.work.link_deliveries",
     "estimate": "flows.work.estimate",
     "recipient": "flows.work.recipient",
+    "export": "flows.work.publish.export_research",
     "release": "flows.work.publish.publish_vng",
     "upkeep": "flows.work.upkeep",
 }

@@ -15,7 +15,7 @@ import pytest
 
 from flows import governance, pipeline, resume, steps, work
 from flows.settings import load
-from schemas.errors import DeliveryError, KoppelError, QualityGate
+from schemas.errors import ConfigError, DeliveryError, KoppelError, QualityGate
 from schemas.linked import LINKED_TABLES
 from schemas.registers import REGISTERS
 from schemas.target_group import RUN_TABLES
@@ -92,7 +92,7 @@ def test_a_second_run_does_nothing_again(finished: Site, tmp_path: Path) -> None
     done = site.koppel("run", "--direct", "--json")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     skipped = {line["step"] for line in lines if line.get("skipped")}
-    assert {"link", "estimate", "publish"} <= skipped
+    assert {"link", "estimate", "export", "publish"} <= skipped
     assert not [line for line in lines if line["step"].startswith("intake")]
     assert outputs(site) == before
 
@@ -103,7 +103,9 @@ def test_quiet_says_nothing(finished: Site, tmp_path: Path) -> None:
     assert done.stderr == ""
 
 
-@pytest.mark.parametrize("step", ["convert", "open_payload", "accept", "link", "estimate", "recipient", "release"])
+@pytest.mark.parametrize(
+    "step", ["convert", "open_payload", "accept", "link", "estimate", "recipient", "export", "release"]
+)
 def test_a_run_that_dies_is_resumed(
     delivered: Site, finished: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -174,12 +176,20 @@ def test_linking_without_a_delivery_says_what_to_do(delivered: Site, tmp_path: P
         pipeline.link(load(site.config))
 
 
+@pytest.mark.parametrize(("made", "code"), [("estimated", "not_estimated"), ("exported", "not_exported")])
+def test_nothing_is_published_before_what_it_is_made_of(finished: Site, tmp_path: Path, made: str, code: str) -> None:
+    settings = load(finished.copy(tmp_path / "demo").config)
+    shutil.rmtree(settings.run / made)
+    with pytest.raises(ConfigError, match=code):
+        pipeline.publish(settings)
+
+
 def test_upkeep_notices_a_changed_output_and_deletes_what_is_due(
     finished: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     site = finished.copy(tmp_path / "demo")
     settings = load(site.config)
-    assert work.upkeep(settings) == {"checked": 3, "deleted": 0}
+    assert work.upkeep(settings) == {"checked": 4, "deleted": 0}
     later = governance.today() + dt.timedelta(days=91)
     monkeypatch.setattr(governance, "today", lambda: later)
     assert int(work.upkeep(settings)["deleted"]) >= len(REGISTERS)

@@ -163,6 +163,7 @@ def _schedules_are_the_promised_ones(one: Served) -> None:
         **{f"intake-{register}": ["0 2 15-28 2,8 *"] for register in REGISTERS},
         "link": ["0 2 1 3,9 *"],
         "estimate": ["0 4 1 3,9 *"],
+        "export": ["0 5 1 3,9 *"],
         "quality": ["0 6 1 * *"],
         "audit": ["0 1 * * *"],
         "upkeep": ["30 1 * * *"],

@@ -15,7 +15,8 @@ from flows.verbs import reconcile as verb
 from flows.verbs.plan import show
 from linkage import reconcile
 from linkage.plan import Plan
-from schemas import reference
+from schemas import comparison, reference
+from schemas.comparison import Line
 from schemas.errors import ConfigError, QualityGate
 from tests.flows.conftest import SCALE, Site
 
@@ -89,10 +90,10 @@ def test_no_linked_tables_and_a_scale_that_is_none(tmp_path: Path) -> None:
         verb.reconcile(linked=tmp_path, scale=0)
 
 
-def line(**change: object) -> reconcile.Line:
+def line(**change: object) -> Line:
     facts: dict[str, object] = {"table": "landelijk", "source": "ifzo", "indicator": "i", "breakdown": "b", "year": "1"}
     facts |= {"kind": "count", "published": 100.0, "counted": 101.0, "tolerance": 2.0, "note": ""}
-    return reconcile.Line(**{**facts, **change})  # type: ignore[arg-type]
+    return Line(**{**facts, **change})  # type: ignore[arg-type]
 
 
 def test_within_and_outside() -> None:
@@ -115,8 +116,8 @@ def test_within_and_outside() -> None:
     ],
 )
 def test_what_counts_as_equal_at_full_scale(kind: str, unit: str, printed: float, tolerance: float) -> None:
-    assert reconcile._tolerance(kind, unit, printed, 1.0) == pytest.approx(tolerance)
-    assert reconcile._tolerance(kind, unit, printed, 0.01) > 0
+    assert comparison.tolerance(kind, unit, printed, 1.0) == pytest.approx(tolerance)
+    assert comparison.tolerance(kind, unit, printed, 0.01) > 0
 
 
 def test_a_municipality_that_took_another_in_is_not_judged() -> None:

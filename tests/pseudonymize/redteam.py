@@ -17,13 +17,16 @@ from typing import get_args
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pseudonymize import bsn, keys, parties, prf, seal
+from pseudonymize import bsn, keys, oprf, parties, prf, seal
+from pseudonymize import ristretto as group
 from pseudonymize.columns import fixed_bytes
 from pseudonymize.keys import Key, Kind
 from pseudonymize.secret import Secret
 from schemas.errors import KoppelError
 
 SPACE = 10_000
+ONE = (1).to_bytes(32, "little")  # the blind of who needs none
+SUITE = oprf.Suite(oprf.VOPRF)
 
 
 def space() -> list[bytes]:
@@ -36,11 +39,12 @@ def space() -> list[bytes]:
 class Attacker:
     """One party, or several together, with exactly the files below `folder`."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, size: int = SPACE) -> None:
+        self._space = space()[:size]
         self.keys = list(_keys(folder))
         self.tables = {path.stem: pq.read_table(path) for path in sorted(folder.rglob("*.parquet"))}
         for sealed in sorted(folder.rglob("*.age")):
-            if sealed.name in {"identity.age", "payload.age"}:
+            if sealed.name in {"identity.age", "payload.age", "blinded.age", "evaluated.age"}:
                 for identity in _identities(folder):
                     self._unseal(sealed, identity)
 
@@ -59,19 +63,31 @@ class Attacker:
         the second and third stage, under the labels that everybody knows.
         """
         wanted, found = self.seen(), set()
-        for number, made in zip(space(), self._guesses(), strict=True):
+        for number, made in zip(self._space, self._guesses(), strict=True):
             if not wanted.isdisjoint(made):
                 found.add(number)
         return found
 
     def _guesses(self) -> Iterator[list[bytes]]:
         stages = [prf.pre(key.secret, "koppelpunt-demo", "run-1", bsn.SYNTHETIC) for key in self.keys]
-        for number in space():
+        for number in self._space:
             made = [hashlib.sha256(number).digest(), hashlib.sha256(b"koppelpunt-demo" + number).digest()]
-            for stage in stages:
-                first = stage.one(number)
+            firsts = [stage.one(number) for stage in stages]
+            shared = [one for one, key in zip(firsts, self.keys, strict=True) if key.kind == "pre"]
+            for first in [*firsts, *self._evaluated(number, shared)]:
                 made += [first, *self._onwards(first)]
             yield made
+
+    def _evaluated(self, number: bytes, shared: list[bytes]) -> Iterator[bytes]:
+        """With the evaluator's key: blind mode's pre-pseudonym, the hybrid's, and the points behind both."""
+        for key in self.keys:
+            if key.kind == "oprf":
+                for label, value in [(b"ttp/blind/v1", number), *((b"ttp/hybrid/v1", one) for one in shared)]:
+                    names = label, b"koppelpunt-demo", b"run-1", bsn.SYNTHETIC.encode("ascii")
+                    told = prf.encode(*names, value)
+                    element = SUITE.hash_to_group(told)
+                    point = group.times(key.secret.reveal(), element)
+                    yield from (element, point, SUITE.finalize(told, ONE, point)[:32])
 
     def _onwards(self, first: bytes) -> Iterator[bytes]:
         for link in self._links:

@@ -137,6 +137,24 @@ def test_a_column_is_the_same_with_the_kernel(on: Switch, size: int) -> None:
     assert stage.fixed(b"", 9) == b""
 
 
+@pytest.mark.parametrize("texts", [["a1", "b2", "a1"], ["", ""], ["a", "bcd"], []])
+def test_a_column_without_empty_cells_is_the_same_too(on: Switch, texts: list[str]) -> None:
+    """With the kernel on, equal values are computed again: cheaper than finding them."""
+    stage = prf.record(KEY, "demo", "run-1", "injus.detentie_id")
+    whole = pa.array(["before", *texts], pa.string())
+    assert fast.running()
+    assert pseudonyms(stage, whole[1:]).to_pylist() == [stage.one(text.encode()) for text in texts]
+
+
+def test_what_is_expected_counts_so_the_first_batch_already_has_the_kernel(
+    switch: Switch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KOPPEL_FAST", "100")
+    fast.expect(98)
+    assert not fast.ready(1) and not fast.running()
+    assert fast.ready(1) and fast.running()
+
+
 def test_the_known_answers_of_the_protocol_come_from_the_kernel_too(on: Switch) -> None:
     told = json.loads((VECTORS / "protocol_v1.json").read_text())
     keys = {name: Secret(bytes.fromhex(text)) for name, text in told["keys"].items()}

@@ -8,6 +8,8 @@ import json
 import numpy as np
 import pyarrow as pa
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pseudonymize import accept, bsn
 from pseudonymize.columns import Canonical
@@ -61,6 +63,29 @@ def test_distinct_persons_are_counted_over_batches() -> None:
         found.add(batch(part))
     assert found.distinct == {"bsn": 300, "skn": 0, "vip": 0}
     found.require_sparse()
+
+
+def test_in_the_test_range_both_kinds_of_number_count_though_they_share_eight_digits() -> None:
+    """A synthetic extract may hold numbers of RvIG's test range, which pass the 11-proef, and made ones there."""
+    prefixes = [f"9999{n:04d}" for n in range(200)]
+    values = [
+        f"{p}{d}" for p in prefixes for d in range(10) if bsn.remainder(f"{p}{d}") in {0, bsn.SYNTHETIC_REMAINDER}
+    ]
+    assert len(values) > len(set(prefixes)) * 1.5
+    found = Stretches()
+    for part in (values[:100], values[50:], ["999899999", *values]):
+        found.add(numbers(part))
+    assert found.distinct == len(values) + 1
+    assert found.fullest() == 201  # the one of below the range lies in the same stretch
+
+
+@given(st.lists(st.lists(st.integers(0, 10**8 - 1), max_size=40), max_size=4))
+def test_the_map_counts_as_a_set_of_numbers_does(batches: list[list[int]]) -> None:
+    fit = [[f"{e:08d}{d}" for e in one for d in range(10) if bsn.remainder(f"{e:08d}{d}") == 5] for one in batches]
+    found = Stretches()
+    for one in fit:
+        found.add(numbers(one))
+    assert found.distinct == len({value for one in fit for value in one})
 
 
 def test_one_person_more_than_agreed_is_too_many() -> None:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from pseudonymize import canary, cli
-from pseudonymize.__main__ import ABSENT, Absent
+from pseudonymize.__main__ import ABSENT, Absent, frugal
 from tests.pseudonymize.conftest import AGREEMENTS, INJUS_HEAD, injus_row
 
 PLANTED = "999990019"  # RvIG test range: passes the 11-proef, belongs to nobody
@@ -120,6 +123,19 @@ def test_a_process_loads_no_database_no_data_frame_and_no_scheduler(delivered, t
         command = [sys.executable, "-c", script, *map(str, verb)]
         found = subprocess.run(command, capture_output=True, check=False).stdout.decode().splitlines()
         assert found[-1] in {"0 []", "10 []"}
+
+
+def test_a_process_gives_memory_back_where_it_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[int, int]] = []
+    monkeypatch.setenv("ARROW_DEFAULT_MEMORY_POOL", "")
+    monkeypatch.delenv("ARROW_DEFAULT_MEMORY_POOL")
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(mallopt=lambda *call: asked.append(call)))
+    frugal()
+    assert sorted(asked) == [(-3, 1 << 20), (-1, 1 << 20)]
+    monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
+    frugal()  # another C library: as it is
+    assert os.environ["ARROW_DEFAULT_MEMORY_POOL"] == "system"
+    assert len(asked) == 2
 
 
 @pytest.mark.parametrize("name", sorted(ABSENT))

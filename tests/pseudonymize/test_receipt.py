@@ -52,7 +52,7 @@ def test_a_receipt_says_what_was_accepted_and_the_head_of_the_log(received: Worl
     assert auditpaths.show(folder, received.keys / "public")["audit_line"] == 2
     report, counts = verify(received)
     assert report.sound
-    assert counts == {"receipts": 1, "countersigned": 0, "certificates": 0}
+    assert counts == {"receipts": 1, "countersigned": 0, "certificates": 0, "anchors": 0}
 
 
 def test_the_supplier_signs_the_head_it_was_shown(received: World) -> None:

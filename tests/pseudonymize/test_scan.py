@@ -30,7 +30,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pseudonymize import bsn, needles, needles_density, scan
+from pseudonymize import bsn, cli, needles, needles_density, scan
 from pseudonymize.domain import Domain
 from pseudonymize.needles import Needle, Sign
 from pseudonymize.needles_density import Density, tail
@@ -382,6 +382,44 @@ def test_a_sealed_file_is_counted_and_a_link_is_not_followed(tmp_path: Path) -> 
     (tmp_path / "to").symlink_to(tmp_path / "x.age")
     answer = Scanner(TO_LOOK_FOR).scan(tmp_path)
     assert (answer.files, answer.sealed) == (1, 1)
+
+
+def vanishing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """A file of this name goes between the listing of the folder and the look at it, as a database's journal does."""
+    real = scan._told
+
+    def told(path: Path, folder: Path) -> str:
+        if path.name == name:
+            path.unlink()
+        return real(path, folder)
+
+    monkeypatch.setattr(scan, "_told", told)
+
+
+def test_a_file_at_home_that_goes_during_the_scan_is_passed_over_and_the_rest_is_looked_at(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.journal").write_bytes(TEXT)
+    (tmp_path / "b.log").write_bytes(TEXT)
+    vanishing(monkeypatch, "a.journal")
+    answer = Scanner(TO_LOOK_FOR).scan(tmp_path)
+    assert {hit.file for hit in answer.hits} == {"b.log"}
+
+
+def test_a_file_of_what_leaves_that_goes_during_the_scan_stops_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was listed and not looked at may come back after the scan: nothing leaves then."""
+    (tmp_path / "a.csv").write_bytes(b"nothing")
+    (tmp_path / "b.csv").write_bytes(b"nothing")
+    vanishing(monkeypatch, "a.csv")
+    with pytest.raises(FileNotFoundError):
+        Scanner(TO_LOOK_FOR).scan(tmp_path, leaving=True)
+    (tmp_path / "a.csv").write_bytes(b"nothing")
+    code, answer = cli.run(
+        ["scan", "--leaving", str(tmp_path)]
+    )  # the process: an error, and no report of what was seen
+    assert (code, answer["code"]) == (20, "internal")
 
 
 def test_an_empty_folder_is_clean(tmp_path: Path) -> None:

@@ -81,7 +81,31 @@ def test_each_position_is_equally_likely() -> None:
 
 def test_buckets_grow_with_what_is_expected() -> None:
     small, large = Shuffle(SCHEMA), Shuffle(SCHEMA, expected=10**9, limit=10**6)
-    assert (small._buckets, large._buckets) == (16, 4_096)
+    assert (small._buckets, large._buckets) == (16, 1_024)  # none of them larger than the limit
+
+
+@pytest.mark.parametrize("limit", [1 << 30, 1])
+def test_a_column_without_a_value_takes_no_room_and_comes_back_empty(tmp_path: Path, limit: int) -> None:
+    """Also when only some of the rows added have a value in it: each comes back with its own."""
+    with Shuffle(SCHEMA, limit=limit, folder=tmp_path) as shuffle:
+        bare = pa.table({"n": range(1_000), "text": pa.nulls(1_000, pa.string())}, schema=SCHEMA)
+        shuffle.add(bare)
+        if limit == 1:
+            (folder,) = tmp_path.iterdir()
+            size = sum(path.stat().st_size for path in folder.iterdir())
+            assert size < 14_000  # 8 bytes a row, and what an encrypted piece costs
+        shuffle.add(rows(1_000, 10))
+        found = [row for table in shuffle.tables() for row in table.to_pylist()]
+    assert sorted(row["n"] for row in found) == list(range(1_010))
+    assert all(row["text"] == (f"{SENTINEL} {row['n'] - 1_000}" if row["n"] >= 1_000 else None) for row in found)
+
+
+def test_nothing_but_empty_columns_keeps_the_schema(tmp_path: Path) -> None:
+    with Shuffle(SCHEMA, folder=tmp_path) as shuffle:
+        shuffle.add(pa.table({"n": [1, 2], "text": pa.nulls(2, pa.string())}, schema=SCHEMA))
+        (table,) = shuffle.tables()
+    assert table.schema == SCHEMA
+    assert table["text"].null_count == 2
 
 
 def test_repeats_are_found_within_and_between_batches() -> None:
@@ -95,6 +119,17 @@ def test_repeats_are_found_within_and_between_batches() -> None:
             known.add(value)
         assert seen.repeats(batch).tolist() == expected
     assert len(known) > 100
+
+
+def test_new_values_are_counted_once_within_and_between_batches() -> None:
+    seen, draw = Seen(), np.random.default_rng(4)
+    known: set[int] = set()
+    for size in (0, 1, 50, 7, 200, 0, 90, 400):
+        batch = draw.integers(0, 300, size)
+        expected = len(set(batch.tolist()) - known)
+        known |= set(batch.tolist())
+        assert seen.new(batch) == expected
+    assert seen.new(np.array(sorted(known))) == 0
 
 
 def test_a_key_of_several_columns_joins_without_ambiguity() -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from release import publish
 from schemas.gemeente import gemeenten
 from schemas.linked import LINKED_TABLES
 from schemas.register import OutTable
-from schemas.research import load
+from schemas.research import ResearchOutput, load
 from schemas.target_group import MATEN, RUN_TABLES, TARGET_GROUP
 from synthetic import country
 
@@ -106,3 +108,12 @@ def write_pseudonyms(folder: Path) -> Path:
     names = pa.array([b"\x01" * 32, b"\x02" * 32], pa.binary(32))
     pq.write_table(pa.table({"person_id": pa.array([0, 1], pa.int64()), "link": names}), path)
     return path
+
+
+def publish_research(linked: Path, pseudonyms: Path, out: Path, output: ResearchOutput = OUTPUT) -> Path:
+    """The researchers' folder as a run makes it: exported inside the TTP, then put into a release and judged."""
+    with tempfile.TemporaryDirectory() as inside:
+        exported = Path(inside) / "exported"
+        publish.export_research(linked, pseudonyms, exported, release_id="demo-1", run=RUN, output=output)
+        publish.publish_exported(exported, out, output=output)
+    return out

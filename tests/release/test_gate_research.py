@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from release import gate, gate_research, publish
+from release import gate, gate_research
 from schemas.errors import DisclosureRefused
 from schemas.linked import LINKED_TABLES
 from schemas.pseudonym import file_key
-from tests.release.fixtures import OUTPUT, RUN, write_linked, write_pseudonyms
+from tests.release.fixtures import OUTPUT, publish_research, write_linked, write_pseudonyms
 
 LABEL = "v1/koppelpunt-demo/recipient:onderzoek/epoch-1"
 
@@ -27,7 +27,7 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = write_pseudonyms(base)
     table = pq.read_table(path)
     pq.write_table(table.replace_schema_metadata({file_key("link"): LABEL.encode()}), path)
-    publish.publish_research(linked, path, base / "out" / "onderzoek", release_id="demo-1", run=RUN, output=OUTPUT)
+    publish_research(linked, path, base / "out" / "onderzoek", OUTPUT)
     return base / "out"
 
 

@@ -29,7 +29,7 @@ from schemas.errors import DisclosureRefused
 from schemas.gemeente import gemeenten
 from schemas.linked import LINKED_TABLES
 from schemas.target_group import DOELGROEP, TARGET_GROUP
-from tests.release.fixtures import OUTPUT, RUN, table_of, target_group, write_linked, write_pseudonyms
+from tests.release.fixtures import OUTPUT, RUN, publish_research, table_of, target_group, write_linked, write_pseudonyms
 
 
 @pytest.fixture(scope="module")
@@ -319,7 +319,7 @@ def test_no_small_or_unrounded_count_is_anywhere_in_the_workbook(vng: Path) -> N
 @pytest.fixture(scope="module")
 def research_folder(linked: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     base = tmp_path_factory.mktemp("research")
-    publish.publish_research(linked, write_pseudonyms(base), base / "out", release_id="demo-1", run=RUN, output=OUTPUT)
+    publish_research(linked, write_pseudonyms(base), base / "out", OUTPUT)
     return base / "out"
 
 
@@ -365,7 +365,7 @@ def test_a_missing_pseudonym_list_entry_is_refused(linked: Path, tmp_path: Path)
     short = pa.table({"person_id": pa.array([0], pa.int64()), "link": pa.array([b"\x01" * 32], pa.binary(32))})
     pq.write_table(short, path)
     with pytest.raises(DisclosureRefused, match="pseudonym_missing"):
-        publish.publish_research(linked, path, tmp_path / "out", release_id="demo-1", run=RUN, output=OUTPUT)
+        publish_research(linked, path, tmp_path / "out", OUTPUT)
 
 
 # Operator ------------------------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from release import gate, publish, research_anonymity, research_coarsen, research_counts, research_text
+from release import gate, research_anonymity, research_coarsen, research_counts, research_text
 from release.research import delivered
 from schemas import pseudonym
 from schemas import research as declared
@@ -36,7 +36,7 @@ from schemas.gemeente import gemeenten
 from schemas.linked import LINKED_TABLES
 from schemas.register import OutColumn
 from schemas.research import YEAR_OF, BirthYears, ResearchOutput
-from tests.release.fixtures import OUTPUT, RUN
+from tests.release.fixtures import OUTPUT, RUN, publish_research
 from tests.release.research_country import PEOPLE, write_country
 
 YAML = Path(declared.__file__).parents[1] / "synthetic" / "agreements" / "outputs" / "onderzoek.yaml"
@@ -52,7 +52,7 @@ def country(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def publish_to(country: Path, out: Path, output: ResearchOutput = OUTPUT) -> Path:
     linked, names = country / "linked", country / "pseudonyms.parquet"
-    publish.publish_research(linked, names, out, release_id="demo-1", run=RUN, output=output)
+    publish_research(linked, names, out, output)
     return out
 
 

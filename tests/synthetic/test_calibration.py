@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.comparison import Line
 from synthetic import country, report
 
 pytestmark = pytest.mark.national
@@ -22,35 +23,35 @@ def land(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def lines(land: Path) -> list[report.Line]:
+def lines(land: Path) -> list[Line]:
     return report.compare(land)
 
 
-def test_every_national_figure_is_within_its_tolerance(lines: list[report.Line]) -> None:
+def test_every_national_figure_is_within_its_tolerance(lines: list[Line]) -> None:
     mine = [line for line in lines if line.table == "landelijk"]
     assert len(mine) == 213
     assert [line for line in mine if not line.within] == []
     assert sum(bool(line.note) for line in mine) <= 9
 
 
-def test_every_notice_per_municipality_is_exact(lines: list[report.Line]) -> None:
+def test_every_notice_per_municipality_is_exact(lines: list[Line]) -> None:
     """Printed 1,372 times with status exact or realigned; 27 for municipalities that have merged since."""
     mine = [line for line in lines if line.table == "gemeenten injus" and not line.note]
     assert len(mine) > 1_300
-    assert all(line.synthetic == line.published for line in mine)
+    assert all(line.counted == line.published for line in mine)
 
 
-def test_every_wmo_flow_per_municipality_is_within_rounding(lines: list[report.Line]) -> None:
+def test_every_wmo_flow_per_municipality_is_within_rounding(lines: list[Line]) -> None:
     """Printed counts are rounded to 5; two more for the choice inside."""
     mine = [line for line in lines if line.table == "gemeenten wmo" and not line.note]
     assert len(mine) > 1_300
-    off = [line for line in mine if line.synthetic is None or abs(line.synthetic - line.published) > 10]
+    off = [line for line in mine if line.counted is None or abs(line.counted - line.published) > 10]
     assert off == []
 
 
-def test_a_line_outside_its_tolerance_would_be_seen(lines: list[report.Line]) -> None:
+def test_a_line_outside_its_tolerance_would_be_seen(lines: list[Line]) -> None:
     line = next(line for line in lines if line.indicator == "placement_requests" and line.kind == "count")
-    wrong = report.Line(**{**line.__dict__, "synthetic": line.published * 1.1})
+    wrong = Line(**{**line.__dict__, "counted": line.published * 1.1})
     assert line.within
     assert not wrong.within
 

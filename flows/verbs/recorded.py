@@ -1,0 +1,71 @@
+"""Key verbs leave events in the audit log of the TTP whose settings are at hand: ids and key-check tags, nothing else.
+
+An event before (`key_asked`), so that nothing happens to a key when the log cannot be written, and one for what was
+done. Settings come from `--config`, KOPPEL_CONFIG or ./koppel.toml, as for every verb. A party without settings, such
+as a supplier, has no audit log: the answer then says that nothing was written.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import Parameter
+
+from flows import rooms
+from flows.logs import EventLog
+from flows.settings import ENV, load
+from flows.verbs.answers import show, words
+from schemas.errors import Fact
+
+Config = Annotated[
+    Path | None,
+    Parameter(name="--config", help="Settings of the TTP whose audit log gets the event; default as for `koppel run`."),
+]
+_WHO, _WHY = "custodian", "keys"
+# What an answer of a key verb may leave in the log, and under which name.
+_FIELDS = {
+    "id": "key_id",
+    "check": "key_check",
+    "set": "share_set",
+    **{name: name for name in ("kind", "owner", "project", "epoch", "reason", "threshold", "shares")},
+}
+
+
+def do(event: str, config: Path | None, title: str, as_json: bool, verb: str, **options: object) -> None:
+    """Call a key verb with an event before and after, and show what it says; a refusal leaves its code."""
+    log = _log(config)
+    if log is None:
+        show({**_called(verb, options), "audited": 0}, as_json, title)
+        return
+    log.event("key_asked", who=_WHO, why=_WHY, step=verb)
+    with log.watching(verb, who=_WHO, why=_WHY):
+        answer = _called(verb, options)
+    head = log.event(event, who=_WHO, why=_WHY, **facts(answer))
+    show({**answer, "audited": head["n"]}, as_json, title)
+
+
+def _called(verb: str, options: dict[str, object]) -> dict[str, Any]:
+    return rooms.pseudonymize(verb, *words(options))
+
+
+def _log(config: Path | None) -> EventLog | None:
+    """The log of the settings at hand; None when there are none and nobody named any."""
+    if config is None and ENV not in os.environ and not Path("koppel.toml").is_file():
+        return None
+    settings = load(config)
+    return EventLog(settings.state / "audit.jsonl", settings.keys / "audit")
+
+
+def facts(answer: dict[str, Any]) -> dict[str, Fact]:
+    """What may be told of an answer: of a rotation the new key, and which one it replaces."""
+    about = answer.get("new", answer)
+    if isinstance(about.get("shares"), dict):  # a key made with its backup
+        about = {**about, **about["shares"], "shares": len(about["shares"]["custodians"])}
+    found: dict[str, Fact] = {told: about[name] for name, told in _FIELDS.items() if name in about}
+    if "old" in answer:
+        found["replaces"] = str(answer["old"]["id"])
+    if "custodians" in about:
+        found["custodians"] = len(about["custodians"])
+    return found

@@ -1,0 +1,302 @@
+"""The steps of `make bench-scale`: how the tables are made, our joins, our statements, and the peers' joins."""
+
+from __future__ import annotations
+
+import datetime as dt
+import resource
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from linkage import link, match, queries, stage
+from linkage.database import Connection, connect
+from linkage.plan import Plan
+
+MEMORY, THREADS = "1GB", 2
+PLAN = Plan(period_from=dt.date(2014, 1, 1), coverage_from=dt.date(2014, 1, 1))
+MEASURED = (
+    *("presence", "interval", "interval32", "asof", "chain", "interval_process", "buckets"),
+    *("pairs", "statements", "polars_presence", "polars_interval", "splink_pairs"),
+)
+PEERS = (
+    *(("polars_presence", "presence"), ("polars_interval", "interval"), ("splink_pairs", "pairs")),
+    *(("asof", "interval"), ("interval32", "interval")),
+)
+KEY = "md5('koppel' || ({}))::uuid"
+# Per person 0.4 title ends, 0.16 placements, 0.16 care lines and 4 Wmo records in ten years, as performance.md has it.
+TABLES = {
+    "titel": (0.4, "(hash(i, 1) % 340)::smallint as g"),
+    "plaatsing": (0.16, "(hash(i, 2) % 4)::tinyint as soort"),
+    "ifzo": (0.16, "(hash(i, 3) % 4)::tinyint as soort"),
+    "wmo": (4.0, "(hash(i, 4) % 340)::smallint as g"),
+}
+FIRST = """
+select t.rid, min(w.dag) as dag from titel as t
+join {other} as w on w.p = t.p and w.dag between t.dag and t.dag + 365
+group by t.rid"""
+INTERVAL = (
+    f"select count(*), sum(w.dag - t.dag)::bigint from titel as t join ({FIRST.format(other='wmo')}) as w using (rid)"
+)
+ASOF = """
+select count(*), sum(w.dag - t.dag)::bigint from titel as t asof join wmo as w on t.p = w.p and t.dag <= w.dag
+where w.dag <= t.dag + 365"""
+PRESENCE = """
+with a as (select distinct p from titel), b as (select distinct p from plaatsing), c as (select distinct p from ifzo),
+  d as (select distinct p from wmo)
+select count(*), count(b.p), count(c.p), count(d.p)
+from a left join b on b.p = a.p left join c on c.p = a.p left join d on d.p = a.p"""
+CHAIN = f"""
+select count(*), sum(n)::bigint, sum(m)::bigint from (
+  select t.g, year(t.dag) as jaar, count(*) as n, count(w.dag) as m, count(x.dag) as x, count(y.dag) as y
+  from titel as t
+  left join ({FIRST.format(other="wmo")}) as w using (rid)
+  left join ({FIRST.format(other="plaatsing")}) as x using (rid)
+  left join ({FIRST.format(other="ifzo")}) as y using (rid)
+  group by all)"""
+PAIRS = "select count(*) from titel as t join wmo as w on w.p = t.p"
+
+
+@contextmanager
+def database(folder: Path, *, wide: bool = False) -> Iterator[Connection]:
+    """The project's own connection, with the tables as views."""
+    with connect(work=folder / "spill", folders=[folder], memory_limit=MEMORY, threads=THREADS) as con:
+        for name in TABLES:
+            suffix = "32" if wide and name in ("titel", "wmo") else ""
+            if (folder / f"{name}{suffix}.parquet").exists():
+                con.execute(f"create view {name} as from '{folder}/{name}{suffix}.parquet'")
+        yield con
+
+
+def ask(query: str, *, wide: bool = False) -> Callable[[Path], Any]:
+    """A step that asks one query of the views."""
+
+    def work(folder: Path) -> Any:
+        with database(folder, wide=wide) as con:
+            return list(con.execute(query).fetchall()[0])
+
+    return work
+
+
+def make(folder: Path) -> list[int]:
+    """Sorted by key and day, in row groups of 122,880; titel and wmo also with 32-byte keys, wmo also in 16 buckets."""
+    persons = int((folder / "persons").read_text(encoding="utf-8"))
+    with connect(work=folder / "spill", folders=[folder], memory_limit="3GB", threads=THREADS) as con:
+        for name, (share, cells) in TABLES.items():
+            day = "date '2014-01-01' + (hash(i, 7) % 3652)::integer as dag"
+            rows = f"select hash(i, '{name}') % {persons} as n, i as rid, {day}, {cells} from range({int(share * persons)}) as t(i)"
+            key = KEY.format("n")
+            _copy(con, f"select {key} as p, * exclude (n) from ({rows}) order by p, dag", folder / f"{name}.parquet")
+            if name in ("titel", "wmo"):
+                wide = "unhex(sha256('koppel' || n))"
+                _copy(
+                    con,
+                    f"select {wide} as p, * exclude (n) from ({rows}) order by p, dag",
+                    folder / f"{name}32.parquet",
+                )
+        for bucket in range(16):
+            held = f"where substr(p::varchar, 1, 1) = '{bucket:x}'"
+            (folder / f"bucket-{bucket}").mkdir()
+            for name in ("titel", "wmo"):
+                _copy(con, f"from '{folder}/{name}.parquet' {held}", folder / f"bucket-{bucket}" / f"{name}.parquet")
+        _registers(con, folder, persons)
+        return [persons]
+
+
+def _copy(con: Connection, query: str, path: Path) -> None:
+    con.execute(f"copy ({query}) to '{path}' (format parquet, compression zstd, row_group_size 122880)")
+
+
+def _registers(con: Connection, folder: Path, persons: int) -> None:
+    """What our statements read: 0.4 arrangements per person with a record per half-year, and the forensic registers
+    of every twentieth person."""
+    day = "(date '2014-01-01' + (hash(i, {}) % 3400)::integer)"
+    town = "lpad((hash(i, 5) % 3)::varchar, 1, '0')"
+    codes = f"case {town} when '0' then '0363' when '1' then '0599' else '0344' end"
+    start, end = day.format(1), f"{day.format(1)} + (20 + hash(i, 2) % 900)::integer"
+    _copy(
+        con,
+        f"""
+        with made as (select hash(i, 'w') % {persons} as person_id, i, {start} as van, {end} as tot, {codes} as code
+          from range({int(0.4 * persons)}) as t(i))
+        select person_id::bigint as person_id, (1940 + person_id % 65)::integer as geboortejaar,
+          case person_id % 2 when 0 then 'M' else 'V' end as geslacht, h.half::integer as half, code as gemeente,
+          code as gemeente_brp, case when code = '0344' then null else md5('n' || i)::uuid end as nummer,
+          case i % 3 when 0 then '02' when 1 then '07' else '08' end as productcategorie, 'ZIN' as leveringsvorm,
+          van as assigned_from, van as wmo_start,
+          case when tot < make_date(h.half // 2, case when h.half % 2 = 0 then 7 else 1 end, 1) then tot end as wmo_end,
+          null::varchar as reden_beeindiging
+        from made join range(4028, 4048) as h(half)
+          on make_date(h.half // 2, case when h.half % 2 = 0 then 1 else 7 end, 1) <= tot
+          and van < make_date(h.half // 2, case when h.half % 2 = 0 then 1 else 7 end, 1) + 184""",
+        folder / "r_gmsd.parquet",
+    )
+    person = f"(hash(i, '{{}}') % {persons // 20}) * 20"
+    _copy(
+        con,
+        f"""select {person.format("i")}::bigint as person_id, 1980 as geboortejaar, 'M' as geslacht, null::uuid as plaatsing_id,
+          case i % 2 when 0 then 'AMB_BEH' else 'KLIN_FPA' end as zorgtype, 'FZT08' as titel_code, {start} as titel_begin,
+          {end} as titel_eind, 'DEFINITIEF' as titel_eind_status, null::date as datum_indicatie, {start} as zorg_begin,
+          {end} as zorg_eind, null::varchar as reden_einde_zorg from range({persons // 20}) as t(i)""",
+        folder / "r_ifzo.parquet",
+    )
+    _copy(
+        con,
+        f"""select {person.format("d")}::bigint as person_id, 1980 as geboortejaar, 'M' as geslacht,
+          case k when 0 then 'BEGIN_DETENTIE' else 'EINDE_DETENTIE' end as soort_melding, 'GW' as sector, md5('d' || i)::uuid as detentie_id,
+          {start} + (k * (3 + hash(i, 8) % 300))::integer as datum, {codes} as gemeente_brp, {codes} as gemeente_vestiging,
+          'PREVENTIEF' as verblijfstitel, case k when 1 then 'EINDE_STRAF' end as reden_einde
+        from range({persons // 20}) as t(i), range(2) as u(k)""",
+        folder / "r_injus.parquet",
+    )
+
+
+def statements(folder: Path) -> dict[str, float]:
+    """CPU seconds of every statement of trajectories and events, on staged registers, with nothing else changed."""
+    took: dict[str, float] = {}
+    values = PLAN.parameters()
+    with connect(work=folder / "spill", folders=[folder], memory_limit=MEMORY, threads=THREADS) as con:
+        stage.views(con, [], None)
+        stage.reference(con, PLAN)
+        stage.coverage(con, [])
+        link._run(con, (*link.MACROS, *link.CURRENT), values)
+        match.number(con, values)
+        match.rows(con, values, 0)
+        for name in ("gmsd", "ifzo", "injus"):
+            con.execute(f"insert into {name} by name from '{folder}/r_{name}.parquet'")
+        con.execute(
+            "insert into gmsd_coverage select 0, h, c, 2 from range(4028, 4048) as a(h), (values ('0363'), ('0599'), ('0344')) as b(c)"
+        )
+        for name in link.TRAJECTORIES:
+            took[name] = _spent(lambda name=name: queries.run(con, name, values))
+        took["rule_components"] = _spent(lambda: match.rule_components(con))
+        for name in link.EVENTS:
+            took[name] = _spent(lambda name=name: queries.run(con, name, values))
+        con.execute("select count(*) from title_end_events")
+    return took
+
+
+def _spent(work: Callable[[], object]) -> float:
+    before = resource.getrusage(resource.RUSAGE_SELF)
+    work()
+    after = resource.getrusage(resource.RUSAGE_SELF)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def chain(folder: Path) -> list[int]:
+    """Three links and municipality x year; the last number is what was spilled, in bytes."""
+    with database(folder) as con:
+        found = list(con.execute(CHAIN).fetchall()[0])
+        spilled = con.execute("select coalesce(sum(size), 0) from duckdb_temporary_files()").fetchall()[0][0]
+    return [*found, int(spilled)]
+
+
+def buckets(folder: Path) -> list[int]:
+    """The interval join bucket by bucket, each a process of its own, one after the other."""
+    found = [_in_process(folder / f"bucket-{n}") for n in range(16)]
+    return [sum(column) for column in zip(*found, strict=True)]
+
+
+# No more than the join needs: what a worker on another machine would start.
+BUCKET = """
+import sys
+from pathlib import Path
+from linkage.database import connect
+folder, query, memory, threads = Path(sys.argv[1]), sys.argv[2], sys.argv[3], int(sys.argv[4])
+with connect(work=folder / "spill", folders=[folder], memory_limit=memory, threads=threads) as con:
+    for name in ("titel", "wmo"):
+        con.execute(f"create view {name} as from '{folder}/{name}.parquet'")
+    print(*con.execute(query).fetchall()[0])
+"""
+
+
+def _in_process(folder: Path) -> list[int]:
+    command = [sys.executable, "-c", BUCKET, str(folder), INTERVAL, MEMORY, str(THREADS)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return [int(word) for word in done.stdout.split()]
+
+
+def polars_interval(folder: Path) -> list[int]:
+    """The interval join as one would write it by hand in Polars."""
+    import polars as pl
+
+    titel, wmo = (pl.scan_parquet(folder / f"{name}.parquet") for name in ("titel", "wmo"))
+    joined = titel.join(wmo.select("p", pl.col("dag").alias("start")), on="p")
+    inside = joined.filter((pl.col("start") >= pl.col("dag")) & (pl.col("start") <= pl.col("dag").dt.offset_by("365d")))
+    first = inside.group_by("rid").agg(pl.col("dag").first(), pl.col("start").min())
+    days = (pl.col("start") - pl.col("dag")).dt.total_days().sum()
+    found = first.select(pl.len().alias("n"), days.alias("d")).collect(engine="streaming")
+    return [int(found["n"][0]), int(found["d"][0])]
+
+
+def polars_presence(folder: Path) -> list[int]:
+    """Presence of title holders in the three other tables, in Polars."""
+    import polars as pl
+
+    held = {name: pl.scan_parquet(folder / f"{name}.parquet").select("p").unique() for name in TABLES}
+    found = held["titel"]
+    for name in ("plaatsing", "ifzo", "wmo"):
+        found = found.join(held[name].with_columns(pl.lit(1).alias(name)), on="p", how="left")
+    counted = found.select(pl.len(), *(pl.col(n).count() for n in ("plaatsing", "ifzo", "wmo"))).collect(
+        engine="streaming"
+    )
+    return [int(value) for value in counted.row(0)]
+
+
+def splink_pairs(folder: Path) -> list[int]:
+    """Splink's deterministic linkage of the two tables on the key; pairs are counted, as ours are."""
+    import duckdb
+    from splink import DuckDBAPI, Linker, SettingsCreator, block_on
+
+    con = duckdb.connect(
+        config={"memory_limit": MEMORY, "threads": THREADS, "temp_directory": str(folder / "spill-splink")}
+    )
+    con.execute(f"create view titel as select rid as unique_id, p::varchar as p from '{folder}/titel.parquet'")
+    con.execute(f"create view wmo as select rid as unique_id, p::varchar as p from '{folder}/wmo.parquet'")
+    settings = SettingsCreator(link_type="link_only", blocking_rules_to_generate_predictions=[block_on("p")])
+    api = DuckDBAPI(connection=con)
+    try:
+        linker = Linker([api.register("titel"), api.register("wmo")], settings)
+    except (AttributeError, TypeError):
+        linker = Linker(["titel", "wmo"], settings, api)
+    pairs = linker.inference.deterministic_link()
+    return [int(con.execute(f"select count(*) from {pairs.physical_name}").fetchall()[0][0])]
+
+
+def _plain(work: Callable[[Path], Any], *imported: str) -> Callable[[Path], Callable[[Path], Any]]:
+    """A step whose libraries are imported before the clock starts."""
+
+    def ready(_: Path) -> Callable[[Path], Any]:
+        for name in imported:
+            __import__(name)
+        return work
+
+    return ready
+
+
+STEPS: dict[str, Callable[[Path], Callable[[Path], Any]]] = {
+    "make": _plain(make),
+    "presence": _plain(ask(PRESENCE)),
+    "interval": _plain(ask(INTERVAL)),
+    "interval32": _plain(ask(INTERVAL, wide=True)),
+    "asof": _plain(ask(ASOF)),
+    "chain": _plain(chain),
+    "interval_process": _plain(_in_process),
+    "buckets": _plain(buckets),
+    "pairs": _plain(ask(PAIRS)),
+    "statements": _plain(statements),
+    "polars_presence": _plain(polars_presence, "polars"),
+    "polars_interval": _plain(polars_interval, "polars"),
+    "splink_pairs": _plain(splink_pairs, "splink"),
+}
+HEAD = f"""# Scale: what was measured
+
+Written by `make bench-scale` (tests/bench/scale.py); read ratios, not seconds: the machine may be shared. DuckDB gets
+{MEMORY} and {THREADS} threads. T3 (the supplier tool) stands in [performance-pseudonymise](performance-pseudonymise.md).
+"""
+TAIL = """Spill is what DuckDB's temporary files held when the query was done. Peak memory is that of the process, libraries
+included. "interval_process" is the interval join with the start of its process counted, which "buckets" does 16 times.
+Splink gets keys as text, for it compares no UUIDs; Polars runs its streaming engine without a memory limit.
+"""

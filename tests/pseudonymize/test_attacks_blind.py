@@ -1,0 +1,120 @@
+"""The attacker table of docs/threats.md for blind mode and the hybrid: same script, same search, other holdings.
+
+Points of the evaluator's files are searched too: with its key it knows the unblinded point of every number.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from pseudonymize.blind_keys import EvaluatorKeys, create_evaluator
+from pseudonymize.convert import convert
+from tests.pseudonymize.conftest import INJUS_HEAD, World, injus_row
+from tests.pseudonymize.redteam import Attacker, space
+from tests.pseudonymize.test_blind import Country
+
+PERSONS, SIZE = 40, 1_500  # a guess costs two multiplications on the curve
+ROGUE, VICTIM = "dji", "justid"
+
+
+@dataclass(frozen=True)
+class Site:
+    """Everything there is after one delivery in blind mode or the hybrid, and whose it is."""
+
+    home: Path
+    numbers: frozenset[bytes]
+    hybrid: bool
+
+    def give(self, folder: Path, *who: str) -> Attacker:
+        """A folder with exactly what these parties hold."""
+        mode = "hybrid" if self.hybrid else "blind"
+        inbox = f"{mode}/inbox/injus/0001"
+        holdings = {
+            "evaluator": ("evaluator", "kek/evaluator", f"{mode}/ask", f"{mode}/answer"),
+            "converter": ("keys/converter", "keys/kek/converter", inbox, "link.parquet"),
+            "linker": ("keys/linker", "keys/kek/linker", inbox, "link.parquet"),
+            "another source": (f"keys/suppliers/{ROGUE}", f"keys/kek/{ROGUE}"),
+        }
+        for name in (name for party in who for name in holdings[party]):
+            source, target = self.home / name, folder / name
+            target.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            if source.is_dir():
+                shutil.copytree(source, target, dirs_exist_ok=True)
+            else:
+                shutil.copy2(source, target)
+        return Attacker(folder, SIZE)
+
+
+def made(world: World, hybrid: bool) -> Site:
+    """Forty people of a part of the space, asked for, delivered and converted."""
+    evaluator = world.home / "evaluator"
+    create_evaluator(evaluator, "koppelpunt-demo", "run-1")
+    country = Country(world, EvaluatorKeys(evaluator), hybrid)
+    numbers = random.Random(21).sample(space()[:SIZE], PERSONS)
+    rows = [injus_row(i, bsn=n.decode(), skn="") for i, n in enumerate(numbers)]
+    source = world.extract("extract.csv", INJUS_HEAD, rows)
+    if not hybrid:
+        for path in (world.keys / "suppliers").rglob("pre.key"):
+            path.unlink()  # the sources share no secret
+    folder = country.deliver(source, country.answered(source, country.evaluate(country.ask(source))))
+    convert(folder, world.converter, world.home / "link.parquet")
+    return Site(world.home, frozenset(numbers), hybrid)
+
+
+@pytest.fixture(scope="module")
+def blind_site(make_world: Callable[[], World]) -> Site:
+    return made(make_world(), hybrid=False)
+
+
+@pytest.fixture(scope="module")
+def hybrid_site(make_world: Callable[[], World]) -> Site:
+    return made(make_world(), hybrid=True)
+
+
+def test_the_evaluator_gets_nobody_from_what_it_is_asked(blind_site: Site, tmp_path: Path) -> None:
+    """It knows the point of every number, and sees points under blinds that it does not have."""
+    attacker = blind_site.give(tmp_path, "evaluator")
+    assert len(attacker.seen()) >= PERSONS
+    assert {key.kind for key in attacker.keys} == {"oprf"}
+    assert attacker.numbers() == set()
+
+
+def test_the_evaluator_and_the_linker_get_nobody_for_lack_of_k_t(blind_site: Site, tmp_path: Path) -> None:
+    attacker = blind_site.give(tmp_path, "evaluator", "linker")
+    assert attacker.tables["payload"].num_rows >= PERSONS
+    assert attacker.numbers() == set()
+
+
+def test_in_blind_mode_the_whole_ttp_with_a_source_gets_nobody(blind_site: Site, tmp_path: Path) -> None:
+    """Where mode A gives everybody: there is no K_S that a source could bring along."""
+    attacker = blind_site.give(tmp_path, "converter", "linker", "another source")
+    assert {"link", "recipient"} <= {key.kind for key in attacker.keys}
+    assert "pre" not in {key.kind for key in attacker.keys}
+    assert attacker.numbers() == set()
+
+
+def test_the_evaluator_and_the_converter_get_everybody(blind_site: Site, tmp_path: Path) -> None:
+    """The limit of blind mode, stated openly, and the proof that this search would find what is there."""
+    attacker = blind_site.give(tmp_path, "evaluator", "converter")
+    assert attacker.numbers() == blind_site.numbers
+
+
+def test_in_the_hybrid_they_get_nobody_without_k_s_and_everybody_with_it(hybrid_site: Site, tmp_path: Path) -> None:
+    attacker = hybrid_site.give(tmp_path / "two", "evaluator", "converter", "linker")
+    assert {"oprf", "link"} <= {key.kind for key in attacker.keys}
+    assert attacker.numbers() == set()
+    attacker = hybrid_site.give(tmp_path / "three", "evaluator", "converter", "another source")
+    assert attacker.numbers() == hybrid_site.numbers
+
+
+def test_after_the_evaluators_key_is_gone_they_get_nobody(blind_site: Site, tmp_path: Path) -> None:
+    blind_site.give(tmp_path, "evaluator", "converter", "linker", "another source")
+    (tmp_path / "evaluator" / "oprf.key").chmod(0o600)
+    (tmp_path / "evaluator" / "oprf.key").unlink()
+    assert Attacker(tmp_path, SIZE).numbers() == set()
