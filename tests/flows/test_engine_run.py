@@ -38,7 +38,8 @@ def test_the_command_line_goes_before_the_file(finished: Site) -> None:
     assert settings.load(finished.config).engine == "duckdb"
 
 
-def test_a_cluster_without_a_shared_folder_stops_before_a_row_is_read(finished: Site) -> None:
+def test_a_cluster_without_a_shared_folder_stops_before_a_row_is_read(finished: Site, tmp_path: Path) -> None:
+    site = finished.copy(tmp_path / "demo")
     settings.give(engine="sail", engine_url="sc://cluster:15002")
     with pytest.raises(ConfigError, match="engine_folder"):
-        work.link(settings.load(finished.config))
+        work.link(settings.load(site.config))
