@@ -173,8 +173,8 @@ def test_a_disk_that_is_full_or_read_only_stops_each_stage_and_loses_nothing(
 def walk_with(site: Site, settings: Settings, ways: tuple[str, ...]) -> dict[str, Any]:
     """Put back what the release needs beside the linked tables, then walk."""
     settings.run.mkdir(parents=True)
-    for name in ("estimated", "recipient"):
-        shutil.move(site.folder / "kept" / name, settings.run / name)
+    for path in sorted((site.folder / "kept").iterdir()):
+        shutil.move(path, settings.run / path.name)
     return walk(site, ways)
 
 
