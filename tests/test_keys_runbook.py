@@ -156,7 +156,7 @@ def test_the_part_about_devices_runs(runner: Runner, monkeypatch: pytest.MonkeyP
 
 def test_the_page_shows_every_key_verb() -> None:
     page = "\n".join([*commands("bash"), *commands("bash hsm")])
-    groups = {"": verbs.app, "ceremony ": verbs.ceremony, "bridge ": verbs.bridge}
+    groups = {"": verbs.app, "ceremony ": verbs.ceremony, "bridge ": verbs.bridge.app}
     for start, group in groups.items():
         for name in group:
             if not name.startswith("-") and name not in {"ceremony", "bridge", "init"}:
@@ -165,7 +165,7 @@ def test_the_page_shows_every_key_verb() -> None:
 
 @pytest.mark.parametrize("group", ["", "ceremony", "bridge"])
 def test_every_verb_explains_each_option(group: str, capsys: pytest.CaptureFixture[str]) -> None:
-    one = {"": verbs.app, "ceremony": verbs.ceremony, "bridge": verbs.bridge}[group]
+    one = {"": verbs.app, "ceremony": verbs.ceremony, "bridge": verbs.bridge.app}[group]
     for name in [name for name in one if not name.startswith("-") and name not in {"ceremony", "bridge"}]:
         with pytest.raises(SystemExit) as end:
             app(["keys", *group.split(), name, "--help"])

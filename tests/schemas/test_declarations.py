@@ -246,6 +246,7 @@ def test_every_branch_has_its_exit_code() -> None:
         "KeyUnavailable": 12,
         "QualityGate": 13,
         "DisclosureRefused": 14,
+        "MachineError": 15,
         "Internal": 20,
     }
     assert all(ADVICE.values())
