@@ -29,7 +29,7 @@ told as (
   left join ref_wmo as w
     on w.productcategorie = g.productcategorie
 ),
-held as (
+held as not materialized (
   select
     r.register,
     r.person_id,
@@ -83,17 +83,22 @@ from held
 group by grouping sets ((register, year), (register, year, geslacht), (register, year, leeftijd))
 union all
 select
-  h.register,
-  h.year,
+  c.register,
+  c.year,
   c.stratum,
   c.value,
   count(*),
-  count(*) filter (where h.is_matched),
-  count(*) filter (where h.is_unlinkable),
-  count(*) filter (where h.is_fallen)
+  count(*) filter (
+    where p.in_injus::integer + p.in_injus_tbs::integer + p.in_reclassering::integer + p.in_ifzo::integer
+    + p.in_gmsd::integer > 1
+  ),
+  count(*) filter (where not p.linkable),
+  count(*) filter (where f.person_id is not null)
 from by_row as c
-join held as h
-  on h.person_id = c.person_id
-  and h.register = c.register
-  and h.year = c.year
-group by h.register, h.year, c.stratum, c.value
+join persons as p
+  on p.person_id = c.person_id
+left join (select distinct person_id, register from fallback_person) as f
+  on f.person_id = c.person_id
+  and f.register = c.register
+where c.year between year($period_from::date) and year($period_until::date)
+group by c.register, c.year, c.stratum, c.value
