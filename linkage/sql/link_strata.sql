@@ -29,7 +29,7 @@ told as (
   left join ref_wmo as w
     on w.productcategorie = g.productcategorie
 ),
-held as not materialized (
+held as (
   select
     r.register,
     r.person_id,

@@ -6,36 +6,23 @@ hash differs; CPU is not compared, for Java's start is most of it at this size.
 
 from __future__ import annotations
 
-import hashlib
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import pyarrow.parquet as pq
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from rich.console import Console
 
 from linkage.engines.session import Engine
 from linkage.link import link
 from linkage.plan import Plan
-from schemas.linked import LINKED_TABLES
-from tests.linkage.build import write_deliveries
+from tests.linkage.build import hash_of, write_deliveries
 from tests.linkage.countries import Country, countries
 
 EXAMPLES = 3
 console = Console(highlight=False)
 differing: list[int] = []
-
-
-def hash_of(folder: Path) -> str:
-    """One hash over every row of every linked table, sorted."""
-    digest = hashlib.sha256()
-    for name in LINKED_TABLES:
-        read = pq.read_table(folder / f"{name}.parquet")
-        rows = sorted(map(repr, zip(*(column.to_pylist() for column in read.columns), strict=True)))
-        digest.update("\n".join([name, *rows]).encode())
-    return digest.hexdigest()
 
 
 @seed(20261)

@@ -24,6 +24,7 @@ from pseudonymize.fallback import derive
 from schemas import ddl
 from schemas.column import Role
 from schemas.common import FALLBACK_KEYS
+from schemas.linked import LINKED_TABLES
 from schemas.pseudonym import Domain, mirrored
 from schemas.registers import REGISTERS
 
@@ -201,3 +202,13 @@ def _write_manifest(  # noqa: PLR0917
     if covered is not None:
         manifest["coverage"] = {p: {"status": status, "gemeenten": codes} for p, codes in covered.items()}
     (target / "manifest.json").write_text(json.dumps(manifest, sort_keys=True), encoding="utf-8")
+
+
+def hash_of(folder: Path) -> str:
+    """One hash over every row of every linked table, sorted."""
+    digest = hashlib.sha256()
+    for name in LINKED_TABLES:
+        read = pq.read_table(folder / f"{name}.parquet")
+        rows = sorted(map(repr, zip(*(column.to_pylist() for column in read.columns), strict=True)))
+        digest.update("\n".join([name, *rows]).encode())
+    return digest.hexdigest()

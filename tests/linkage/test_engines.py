@@ -5,7 +5,6 @@ Sail runs here, inside the process. `make bench-engines` does the same with Spar
 
 from __future__ import annotations
 
-import hashlib
 import socket
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,7 @@ from linkage.engines.translate import macros, reads, translate
 from linkage.link import EVENTS, MACROS, TRAJECTORIES, link
 from linkage.plan import Plan
 from schemas.errors import ConfigError
-from schemas.linked import LINKED_TABLES
-from tests.linkage.build import write_deliveries
+from tests.linkage.build import hash_of, write_deliveries
 from tests.linkage.countries import Country, countries
 
 pytestmark = pytest.mark.xdist_group("engines")  # one server for all of them
@@ -129,16 +127,6 @@ def test_sail_gives_the_least_of_a_group_as_duckdb_does(tmp_path: Path, monkeypa
         there.open("t")
         found = there.arrow(f"select * from ({sql}) order by p").to_pylist()
     assert [tuple(row.values()) for row in found] == expected
-
-
-def hash_of(folder: Path) -> str:
-    """One hash over every row of every linked table, sorted."""
-    digest = hashlib.sha256()
-    for name in LINKED_TABLES:
-        read = pq.read_table(folder / f"{name}.parquet")
-        rows = sorted(map(repr, zip(*(column.to_pylist() for column in read.columns), strict=True)))
-        digest.update("\n".join([name, *rows]).encode())
-    return digest.hexdigest()
 
 
 def both(home: Path, country: Country | None) -> tuple[Path, Path]:
