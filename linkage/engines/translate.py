@@ -158,11 +158,12 @@ def _first(number: Iterator[int], node: exp.Expr) -> exp.Expr:
 
 
 def _latest(number: Iterator[int], node: exp.Expr) -> exp.Expr:
-    """`arg_max`: of the rows where both are known."""
-    if not isinstance(node, exp.ArgMax):
+    """`arg_max` and `arg_min`: of the rows where both are known."""
+    if not isinstance(node, (exp.ArgMax, exp.ArgMin)):
         return node
+    best = exp.Max if isinstance(node, exp.ArgMax) else exp.Min
     told = [exp.Not(this=exp.Is(this=part.copy(), expression=exp.Null())) for part in (node.this, node.expression)]
-    return _least([_cell(f"k{next(number)}", node.expression.copy())], node.this, exp.and_(*told), exp.Max)
+    return _least([_cell(f"k{next(number)}", node.expression.copy())], node.this, exp.and_(*told), best)
 
 
 def _least(cells: list[exp.Expr], value: exp.Expr, condition: exp.Expr | None, agg: type[exp.Expr]) -> exp.Expr:

@@ -1,5 +1,5 @@
 -- grain in: one row per current row and register. grain out: one row per distinct (type, pseudonym), numbered.
--- why: joins run on 16 bytes as uuid; the numbers follow the 32 bytes, so the lowest number is the lowest pseudonym.
+-- why: joins run on 16 bytes as uuid, which can be spilled; the numbers follow the 32 bytes: lowest number, lowest pseudonym.
 -- source: performance.md section 9 (3); linkage.md section 7, Persons.
 create table keys as
 with
@@ -20,7 +20,7 @@ distinct_keys as (
   select
     kind,
     pseudonym[1:16]::uuid as key,
-    min(pseudonym) as pseudonym,
+    min(pseudonym[17:32]::uuid) as rest,
     bool_or(registered) as registered
   from listed
   group by kind, pseudonym[1:16]::uuid
@@ -28,7 +28,7 @@ distinct_keys as (
 select
   kind,
   key,
-  pseudonym,
+  rest,
   registered,
-  (row_number() over (order by pseudonym, kind) - 1)::integer as number
+  (row_number() over (order by key, rest, kind) - 1)::integer as number
 from distinct_keys

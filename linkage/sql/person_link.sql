@@ -2,14 +2,26 @@
 -- why: the converter makes the recipient's pseudonym from it; nobody else gets this table.
 -- source: linkage.md section 7, Persons.
 create table person_root as
+with
+persons as (
+  select
+    m.person_id,
+    min(m.number) as number,
+    count(*) filter (where k.kind = 1)::integer as bsn_count,
+    count(*) filter (where k.kind = 2)::integer as skn_count,
+    count(*) filter (where k.kind = 3)::integer as vip_count
+  from members as m
+  join keys as k
+    on k.number = m.number
+  where m.person_id >= 0
+  group by m.person_id
+)
 select
-  m.person_id,
-  min(k.pseudonym) as link,
-  count(*) filter (where k.kind = 1)::integer as bsn_count,
-  count(*) filter (where k.kind = 2)::integer as skn_count,
-  count(*) filter (where k.kind = 3)::integer as vip_count
-from members as m
+  p.person_id,
+  k.key::blob || k.rest::blob as link,
+  p.bsn_count,
+  p.skn_count,
+  p.vip_count
+from persons as p
 join keys as k
-  on k.number = m.number
-where m.person_id >= 0
-group by m.person_id
+  on k.number = p.number

@@ -1,10 +1,11 @@
 -- grain in: one row per person x register x birth year x sex. grain out: one row per person.
 -- why: one birth year and sex by the stated order, the most frequent value within a register; conflicts are flagged.
 -- source: linkage.md sections 1 and 7, Persons.
+-- the order is one number (rank, then frequency, then the value): an ordered aggregate would hold every row in memory.
 create table persons as
 with
 years as (
-  select t.person_id, o.rank, t.geboortejaar, sum(t.n) as n
+  select t.person_id, o.rank, t.geboortejaar, sum(t.n)::bigint as n
   from told_attributes as t
   join ref_attribute_order as o
     on o.register = t.register
@@ -12,7 +13,7 @@ years as (
   group by all
 ),
 sexes as (
-  select t.person_id, t.geslacht = 'O' as is_unknown, o.rank, t.geslacht, sum(t.n) as n
+  select t.person_id, o.rank, t.geslacht, sum(t.n)::bigint as n
   from told_attributes as t
   join ref_attribute_order as o
     on o.register = t.register
@@ -22,7 +23,7 @@ sexes as (
 year_of as (
   select
     person_id,
-    first(geboortejaar order by rank, n desc, geboortejaar) as geboortejaar,
+    arg_min(geboortejaar, rank * 10000000000000 - n * 10000 + geboortejaar) as geboortejaar,
     max(geboortejaar) - min(geboortejaar) > $birth_year_margin::integer as is_conflict
   from years
   group by person_id
@@ -30,7 +31,11 @@ year_of as (
 sex_of as (
   select
     person_id,
-    first(geslacht order by is_unknown, rank, n desc, geslacht) as geslacht,
+    arg_min(
+      geslacht,
+      if(geslacht = 'O', 1000000000000000, 0) + rank * 10000000000000 - n * 10
+      + case geslacht when 'M' then 0 when 'O' then 1 else 2 end
+    ) as geslacht,
     bool_or(geslacht = 'M') and bool_or(geslacht = 'V') as is_conflict
   from sexes
   group by person_id

@@ -101,7 +101,8 @@ def test_sail_gives_the_least_of_a_group_as_duckdb_does(tmp_path: Path, monkeypa
     select p,
       first(d order by b desc, e desc nulls first, code desc, n) as a,
       first({'d': d, 'c': code} order by n desc, code nulls first, e, d) filter (where not b) as s,
-      arg_max(n, e) as m
+      arg_max(n, e) as m,
+      arg_min(n, e) as l
     from t group by all"""
     rows = [
         (p, d, e, code, n, b)
