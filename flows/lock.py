@@ -32,9 +32,9 @@ def held(settings: Settings) -> Iterator[None]:
         owner, descriptor, times = _held.get(path, (os.getpid(), -1, 0))
         if owner != os.getpid() or times == 0:
             descriptor, times = _taken(path), 0
+            _brought_up(settings, descriptor)
         _held[path] = (os.getpid(), descriptor, times + 1)
     try:
-        upgrade.bring_up(settings)
         yield
     finally:
         with _guard:
@@ -43,6 +43,15 @@ def held(settings: Settings) -> Iterator[None]:
             if times == 1:
                 del _held[path]
                 os.close(descriptor)
+
+
+def _brought_up(settings: Settings, descriptor: int) -> None:
+    """By whoever takes the lock, before another thread may share it: two would write the same files."""
+    try:
+        upgrade.bring_up(settings)
+    except BaseException:
+        os.close(descriptor)
+        raise
 
 
 def _taken(path: Path) -> int:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -41,6 +44,40 @@ def test_a_new_state_starts_at_this_version(finished: Site, tmp_path: Path) -> N
     with lock.held(settings):
         pass
     assert upgrade.version(settings) == upgrade.VERSION
+
+
+def test_threads_that_begin_together_bring_a_state_up_once(
+    finished: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two registers taken in side by side both take the lock first: they may not write the version at one time."""
+    settings = load(finished.config).model_copy(update={"home": tmp_path})
+    begun: list[int] = []
+
+    def slow(_: Settings) -> int:
+        begun.append(1)
+        time.sleep(0.05)
+        return 0
+
+    monkeypatch.setattr(upgrade, "bring_up", slow)
+    all_in = threading.Barrier(4)
+
+    def work() -> None:
+        with lock.held(settings):
+            all_in.wait(10)
+
+    with ThreadPoolExecutor(4) as pool:
+        for one in [pool.submit(work) for _ in range(4)]:
+            one.result()
+    assert len(begun) == 1
+
+
+def test_a_state_that_cannot_be_brought_up_leaves_no_lock(settings: Settings) -> None:
+    (settings.state / "version.json").write_text("{")
+    with pytest.raises(ConfigError, match="bad_state"), lock.held(settings):
+        raise AssertionError
+    (settings.state / "version.json").unlink()
+    with lock.held(settings):
+        assert upgrade.version(settings) == 1
 
 
 def test_a_newer_state_is_refused_and_not_touched(settings: Settings) -> None:
