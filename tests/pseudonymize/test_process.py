@@ -131,10 +131,10 @@ def test_a_process_gives_memory_back_where_it_can(monkeypatch: pytest.MonkeyPatc
     monkeypatch.delenv("ARROW_DEFAULT_MEMORY_POOL")
     monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace(mallopt=lambda *call: asked.append(call)))
     frugal()
-    assert sorted(asked) == [(-3, 1 << 20), (-1, 1 << 20)]
+    assert sorted(asked) == [(-3, 4 << 20), (-1, 16 << 20)]
     monkeypatch.setattr(ctypes, "CDLL", lambda _: SimpleNamespace())
     frugal()  # another C library: as it is
-    assert os.environ["ARROW_DEFAULT_MEMORY_POOL"] == "system"
+    assert os.environ["ARROW_DEFAULT_MEMORY_POOL"] == "jemalloc"
     assert len(asked) == 2
 
 
