@@ -3,7 +3,7 @@
 -- source: linkage.md section 7, Persons.
 create table person_root as
 with
-persons as (
+counted as (
   select
     m.person_id,
     min(m.number) as number,
@@ -17,11 +17,11 @@ persons as (
   group by m.person_id
 )
 select
-  p.person_id,
+  c.person_id,
   k.key::blob || k.rest::blob as link,
-  p.bsn_count,
-  p.skn_count,
-  p.vip_count
-from persons as p
+  c.bsn_count,
+  c.skn_count,
+  c.vip_count
+from counted as c
 join keys as k
-  on k.number = p.number
+  on k.number = c.number

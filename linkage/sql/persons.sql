@@ -1,7 +1,6 @@
 -- grain in: one row per person x register x birth year x sex. grain out: one row per person.
 -- why: one birth year and sex by the stated order, the most frequent value within a register; conflicts are flagged.
 -- source: linkage.md sections 1 and 7, Persons.
--- the order is one number (rank, then frequency, then the value): an ordered aggregate would hold every row in memory.
 create table persons as
 with
 years as (
@@ -20,6 +19,7 @@ sexes as (
   where t.geslacht is not null
   group by all
 ),
+-- The order is one number (rank, then frequency, then the value): an ordered aggregate would hold every row in memory.
 year_of as (
   select
     person_id,
