@@ -35,7 +35,7 @@ def frugal() -> None:
     """Give memory back to the system when it is free, but not each block at once: pages taken anew cost a tenth.
 
     glibc moves its thresholds up until it keeps all it had. Arrow's jemalloc gives back after a second. Called before
-    pyarrow is loaded; where glibc or jemalloc is not, nothing happens. Measured: docs/decisions/0036.
+    pyarrow is loaded; where glibc or jemalloc is not, nothing happens. Measured: docs/decisions/0040.
     """
     os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "jemalloc")
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
