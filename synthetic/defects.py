@@ -17,7 +17,7 @@ class Defects:
     bsn_formatted: float = 0.002  # 123.456.789 or with spaces
     bsn_placeholder: float = 0.001  # zeros, nines, the textbook number
     bsn_check_digit: float = 0.001  # one digit wrong: remainder neither 0 nor 5
-    bsn_test_range: float = 0.0002  # a different RvIG test number each time
+    bsn_test_range: float = 0.0002  # one of 2,272 RvIG test numbers
     two_bsn: float = 0.004  # persons whose registers hold two BSNs
     two_skn: float = 0.006  # persons with two SKNs that were never merged
     vip_number: float = 0.03  # 3RO and Ifzo rows of 2019-2020 on the old VIP number

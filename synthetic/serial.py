@@ -82,7 +82,11 @@ def spoiled(number: Ints) -> Ints:
 
 
 def test_range(n: int) -> Ints:
-    """RvIG test numbers 9999xxxxx that pass the 11-proef, without the canaries; they come round after 9,088."""
+    """RvIG test numbers 9999xxxxx that pass the 11-proef, without the canaries; they come round after 2,272.
+
+    One in four, evenly: of a country sixteen times as large all of them together would fill the range so far that the
+    supplier tool takes the extract for a probe of the number space.
+    """
     every = np.arange(999_900_000, 1_000_000_000, dtype=np.int64)
     good = every[(remainder(every) == 0) & ~np.isin(every, CANARIES) & (every != 999_999_990)]
-    return np.resize(good, n)
+    return np.resize(good[::4], n)

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pseudonymize.population import MOST_IN_STRETCH, STRETCH
 from schemas.reading import batches
 from schemas.registers import REGISTERS
 from schemas.validate import validate
@@ -91,6 +92,13 @@ def test_a_country_of_more_people_than_numbers_is_refused() -> None:
 def test_wrong_numbers_are_neither_real_nor_synthetic() -> None:
     made = serial.Register(3, 0).bsn(np.ones(500, bool))
     assert not {0, 5} & set(serial.remainder(serial.spoiled(made)).tolist())
+
+
+def test_planted_test_numbers_never_fill_the_range_as_a_probe_would() -> None:
+    """However large the country: the supplier tool refuses an extract that fills half of a stretch."""
+    prefixes = np.unique(serial.test_range(1_000_000)) // 10
+    most = np.bincount((prefixes - prefixes.min()) // STRETCH).max()
+    assert 0 < most < MOST_IN_STRETCH * 2 / 3
 
 
 # Extracts ------------------------------------------------------------------------------------------------------
