@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from typing import Any
 
+from flows.spawner import SPAWNER
 from schemas import errors
 from schemas.errors import Internal, KoppelError
 
@@ -30,33 +29,29 @@ _BRANCH: dict[int, type[KoppelError]] = {
 
 def pseudonymize(*arguments: object) -> dict[str, Any]:
     """`python -m pseudonymize ...`: its one JSON line as a dict, or the KoppelError it reports."""
-    command = _command(arguments)
-    done = subprocess.run(command, capture_output=True, check=False)
-    return _told(done.stdout, done.returncode, str(arguments[0]))
+    with SPAWNER.running([str(argument) for argument in arguments]) as child:
+        output = child.output.read()
+    return _told(output, child.code, str(arguments[0]))
 
 
 def watched(tell: Callable[[str, int, int | None], None], *arguments: object) -> dict[str, Any]:
     """The same for a verb with `--progress`: `tell` gets step, rows done and rows in all (None: unknown) as it goes."""
-    with subprocess.Popen(_command(arguments), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None  # noqa: S101 - a pipe, see above
-        last = b""
-        for line in process.stdout:
+    last = b""
+    with SPAWNER.running([str(argument) for argument in arguments]) as child:
+        for line in child.output:
             found = _answer(line)
             if found is not None and set(found) == {"progress"}:
                 tell(*found["progress"])
             else:
                 last = line
-    return _told(last, process.returncode, str(arguments[0]))
-
-
-def _command(arguments: tuple[object, ...]) -> list[str]:
-    return [sys.executable, "-m", "pseudonymize", *(str(argument) for argument in arguments)]
+    return _told(last, child.code, str(arguments[0]))
 
 
 def _told(output: bytes, code: int, step: str) -> dict[str, Any]:
     """What the process answered. stderr is dropped unread: what an interpreter writes there we did not choose."""
     answer = _answer(output)
     if code == 0 and answer is not None:
+        SPAWNER.kernel |= answer.get("hmac", {}).get("kernel") == "on"
         return answer
     raise error_of(answer, code, step)
 

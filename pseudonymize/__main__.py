@@ -49,4 +49,9 @@ if __name__ == "__main__":
     frugal()
     from pseudonymize.cli import main
 
+    if sys.argv[1:] == ["forks"]:
+        from pseudonymize.forks import serve
+
+        if serve() is None:
+            sys.exit()
     main()

@@ -152,6 +152,13 @@ def _load(folder: Path) -> ModuleType:
     return lanes
 
 
+def warm() -> None:
+    """Load the kernel's machine code and leave all else as it is: what is forked from this process has it at hand."""
+    kernel = compiled("lanes")
+    if kernel is not None:
+        Lanes(kernel, Secret(bytes(DIGEST))).batch(bytes(DIGEST), DIGEST)  # nobody's key
+
+
 class Lanes:
     """HMAC-SHA-256 under one key with constant leading bytes, by the kernel. No repr of the key, no pickle."""
 

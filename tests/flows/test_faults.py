@@ -21,7 +21,7 @@ from typing import Any
 
 import pytest
 
-from flows import clock, governance, lock, pipeline, resume, rooms, running, steps, work
+from flows import clock, governance, lock, pipeline, resume, running, steps, work
 from flows.safe import guarded
 from flows.settings import ENV, Settings, load
 from schemas.errors import ADVICE, ConfigError, DeliveryError, KoppelError, MachineError
@@ -424,12 +424,6 @@ def test_the_whole_linkage_lives_within_one_gigabyte(settings: Settings) -> None
         [sys.executable, "-c", code], preexec_fn=limited, env=environ, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr[-500:]
-
-
-def test_a_process_that_the_kernel_killed_is_told_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rooms.subprocess, "run", lambda *_, **__: SimpleNamespace(stdout=b"", returncode=-9))
-    with pytest.raises(MachineError, match=r"killed \(step=convert\)"):
-        rooms.pseudonymize("convert")
 
 
 # How it is told ------------------------------------------------------------------------------------------------
