@@ -105,7 +105,7 @@ def demo(
 
     reporter = _progress(as_json, quiet)
     reporter.title("Suppliers")
-    settings = room.prepare(out_folder, port=port, fallback=fallback)
+    settings = room.prepare(out_folder, port=port, scale=scale, fallback=fallback)
     with running.server_for(settings, direct=direct) as server:  # starts while the suppliers work
         room.make_country(out_folder, scale=scale, seed=seed, names=fallback)
         room.suppliers_deliver(settings, out_folder)

@@ -6,6 +6,7 @@ gateway. Then the real flows run on an embedded Prefect server.
 
 from __future__ import annotations
 
+import math
 import shutil
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from multiprocessing import get_context
@@ -23,10 +24,11 @@ from synthetic.defects import NameDefects
 AGREEMENTS = Path(country.__file__).parent / "agreements"
 RAW = "reclassering"
 MARK = ".koppel-demo"
+COUNTRIES_PER_GB = 4  # what linking needs grows with the people: docs/performance.md
 FALLBACK_COLUMNS = tuple(column.name for column in FALLBACK)
 
 
-def prepare(out: Path, *, port: int, fallback: bool = False) -> Settings:
+def prepare(out: Path, *, port: int, scale: float = 1.0, fallback: bool = False) -> Settings:
     """An empty demo folder with settings, agreements and keys. ConfigError output_exists for a folder not ours.
 
     `fallback`: the agreements let suppliers make keys of names, birth dates and postcodes.
@@ -40,7 +42,7 @@ def prepare(out: Path, *, port: int, fallback: bool = False) -> Settings:
     shutil.copytree(AGREEMENTS, out / "agreements", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     if fallback:
         _allow_fallback(out / "agreements")
-    (out / "koppel.toml").write_text(_toml(port), encoding="utf-8")
+    (out / "koppel.toml").write_text(_toml(port, scale), encoding="utf-8")
     settings = load(out / "koppel.toml")
     suppliers = {steps.agreement_of(settings, register)[0].supplier for register in REGISTERS}
     rooms.pseudonymize(
@@ -62,11 +64,12 @@ def prepare(out: Path, *, port: int, fallback: bool = False) -> Settings:
     return settings
 
 
-def _toml(port: int) -> str:
+def _toml(port: int, scale: float) -> str:
     paths = {"home": "ttp", "agreements": "agreements", "keys": "keys", "inbox": "ttp/inbox"}
     paths |= {"gateway": "ttp/gateway", "truth": "land/truth"}
     lines = ["# Settings of the demo; docs/operator.md explains each.", *(f'{k} = "{v}"' for k, v in paths.items())]
-    return "\n".join([*lines, f"prefect_port = {port}"]) + "\n"
+    memory = [] if scale <= COUNTRIES_PER_GB else [f'memory_limit = "{math.ceil(scale / COUNTRIES_PER_GB)}GB"']
+    return "\n".join([*lines, f"prefect_port = {port}", *memory]) + "\n"
 
 
 def _allow_fallback(folder: Path) -> None:

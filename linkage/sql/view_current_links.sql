@@ -3,6 +3,17 @@
 -- source: linkage.md section 7, GMSD and Persons.
 create view current_links as
 select
+  register,
+  sequence,
+  row_id,
+  bsn,
+  skn,
+  vip
+from links
+where register <> 'gmsd'
+union all
+-- Only gmsd rows meet the replaced ones: a join of all rows would not fit when memory is short.
+select
   l.register,
   l.sequence,
   l.row_id,
@@ -11,6 +22,6 @@ select
   l.vip
 from links as l
 anti join replaced as r
-  on l.register = 'gmsd'
-  and r.sequence = l.sequence
+  on r.sequence = l.sequence
   and r.row_id = l.row_id
+where l.register = 'gmsd'

@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 import pytest
 
-from flows import resume, settings
+from flows import demo, resume, settings
 from flows.report import Mode, Reporter
 from flows.resume import Facts
 from flows.safe import guarded
@@ -165,6 +165,12 @@ def test_a_wrong_setting_is_an_error_that_does_not_repeat_it(tmp_path: Path, ext
         settings.load(file)
     assert caught.value.code == "bad_settings"
     assert "much" not in str(caught.value)
+
+
+@pytest.mark.parametrize(("scale", "limit"), [(0.01, "1GB"), (4, "1GB"), (4.1, "2GB"), (16, "4GB")])
+def test_a_larger_demo_may_use_more_memory(tmp_path: Path, scale: float, limit: str) -> None:
+    (tmp_path / "koppel.toml").write_text(demo._toml(4299, scale), encoding="utf-8")
+    assert settings.load(tmp_path / "koppel.toml").memory_limit == limit
 
 
 def test_no_settings_file_says_what_to_do(tmp_path: Path) -> None:
