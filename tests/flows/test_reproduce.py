@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+import shlex
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,7 @@ import pytest
 from flows import governance, manifest, pipeline, released, reproduce, reproduce_inputs, resume
 from flows.settings import Settings, load
 from schemas.errors import ConfigError, DeliveryError, KoppelError, QualityGate
+from tests import pages
 from tests.flows.conftest import Site
 
 pytestmark = pytest.mark.xdist_group("pipeline")
@@ -68,7 +70,8 @@ def test_a_release_is_made_again_to_the_bit_after_years_of_changes(site: Site) -
     with site.config.open("a", encoding="utf-8") as file:
         file.write('period = "2019H1-2024H1"\nrelease = "demo-2"\nseed = 1\n')
     before = resume.hashes(settings.home)
-    done = site.koppel("reproduce", "demo-1", "--json", "--quiet", "--out", "again")
+    (line,) = pages.lines("operator.md", "bash reproduce")
+    done = site.koppel(*shlex.split(line)[1:], "--json", "--quiet")
     assert (done.returncode, done.stderr) == (0, "")
     answer = json.loads(done.stdout)
     assert set(answer["files"].values()) == {"identical"} and answer["identical"] == len(answer["files"]) > 80
