@@ -9,7 +9,7 @@ ROOMS := estimation flows linkage pseudonymize release schemas synthetic
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
-.PHONY: demo compiled test bench bench-delivery bench-pseudo bench-estimate bench-release bench-scale bench-engines national mutate lint types contracts tests setup clean help
+.PHONY: demo compiled test bench bench-delivery bench-pseudo bench-estimate bench-load bench-release bench-scale bench-engines fuzz national mutate lint types contracts tests setup clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -69,9 +69,17 @@ bench-estimate: setup ## synthetic countries through the whole pipeline: coverag
 bench-release: setup ## measure audit, suppression and rounding against the design's bounds
 	$(BIN)/python -m tests.bench.release
 
+bench-load: compiled ## four suppliers at once, then run after run (SCALE=1, MINUTES=60); writes docs/performance-load.md
+	$(BIN)/python -m tests.bench.load $(if $(SCALE),--scale $(SCALE)) $(if $(MINUTES),--minutes $(MINUTES))
+
 bench-scale: setup ## 0.18, 1.8 and 18 million persons in 1 GB, beside Polars and Splink; writes docs/performance-scale.md
 	$(TOOLS)/bin/uv sync --quiet --locked --group peers
 	$(BIN)/python -m tests.bench.scale $(if $(SIZES),--sizes $(SIZES))
+
+fuzz: setup ## every parser of outside input under a fuzzer that follows coverage (PARSERS="csv xlsx", SECONDS=60 each)
+	$(TOOLS)/bin/uv sync --quiet --locked --group fuzz
+	for parser in $(or $(PARSERS),agreement csv manifest parquet sealed settings xlsx); do \
+	  $(BIN)/python -m tests.fuzz.guided $$parser --seconds $(or $(SECONDS),60); done
 
 national: compiled ## link the whole synthetic country and hold every published figure beside it (koppel reconcile)
 	$(BIN)/koppel demo --out bench-out/national --direct --quiet

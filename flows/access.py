@@ -31,7 +31,7 @@ class Role:
 ROLES = (
     Role("gateway", ("deliver",), (), ("gateway",)),  # keys: those of the suppliers it delivers for
     Role("converter", ("convert", "recipient", "scan"), ("converter",), ()),
-    Role("linker", ("open", "link", "estimate"), ("linker",), ("runs",)),
+    Role("linker", ("open", "link", "estimate", "export"), ("linker",), ("runs",)),
     Role("releaser", ("publish", "sign"), ("gate",), ("releases",)),
     Role("auditor", ("verify", "record", "certify", "audit-serve"), ("audit",), ("state",)),
 )

@@ -22,6 +22,7 @@ from flows.verbs.estimate import estimate
 from flows.verbs.metrics import metrics
 from flows.verbs.plan import plan_app
 from flows.verbs.reconcile import reconcile
+from flows.verbs.reproduce import reproduce
 from flows.verbs.scan import scan
 from flows.verbs.serve import serve
 from flows.verbs.status import status
@@ -33,6 +34,7 @@ app.command(scan)
 app.command(synthetic_app)
 app.command(plan_app)
 app.command(reconcile)
+app.command(reproduce)
 app.command(key_verbs.app)
 app.command(audit.app)
 app.command(blind.app)

@@ -6,9 +6,11 @@ Importing this module imports Prefect (seconds): only `koppel run` and `koppel s
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import Any, cast
+from typing import Any, ParamSpec, TypeVar, cast
 
 from prefect import flow, get_client, task
 from prefect.artifacts import create_table_artifact
@@ -26,13 +28,27 @@ from flows.settings import load
 from flows.steps import Parcel
 from schemas.registers import REGISTERS
 
+P = ParamSpec("P")
+T = TypeVar("T")
 TIMEZONE = "Europe/Amsterdam"
 POOL = "ttp"
 INTAKE_WINDOW = "0 2 15-28 2,8 *"  # every night of it: what comes late is taken in the next night
 LINKING, ESTIMATING, EXPORTING = "0 2 1 3,9 *", "0 4 1 3,9 *", "0 5 1 3,9 *"
 MONTHLY, AUDITING, KEEPING = "0 6 1 * *", "0 1 * * *", "30 1 * * *"
+PATIENCE = 3 * 3600.0  # seconds a scheduled run waits for whoever is at work; what comes after it is queued
 _PLAIN: dict[str, Any] = {"cache_policy": None, "persist_result": False, "log_prints": False}
 _WATCHED: dict[str, Any] = {"persist_result": False, "on_failure": [alerts.hook], "on_crashed": [alerts.hook]}
+
+
+def patient(body: Callable[P, T]) -> Callable[P, T]:
+    """Hold the lock around a flow's body, and wait for it: a person at work is no failure of a scheduled run."""
+
+    @functools.wraps(body)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        with lock.held(load(), wait=PATIENCE):
+            return body(*args, **kwargs)
+
+    return run
 
 
 @task(name="gateway", **_PLAIN)
@@ -58,11 +74,11 @@ def take_in_task(parcel: Parcel) -> int:
 
 @flow(name="intake", validate_parameters=True, **_WATCHED)
 @guarded
+@patient
 def intake(register_name: str) -> int:
     """Take in every new delivery of one register."""
-    with lock.held(load()):
-        gateway_task(register_name)
-        rows = sum(take_in_task(parcel) for parcel in verify_task(register_name))
+    gateway_task(register_name)
+    rows = sum(take_in_task(parcel) for parcel in verify_task(register_name))
     create_table_artifact(
         key=f"intake-{register_name.replace('_', '-')}", table=[{"register": register_name, "rows": rows}]
     )
@@ -79,6 +95,7 @@ def link_task() -> dict[str, Any]:
 
 @flow(name="link", **_WATCHED)
 @guarded
+@patient
 def link() -> None:
     """Link all accepted deliveries of the period."""
     create_table_artifact(key="link", table=[link_task()])
@@ -93,6 +110,7 @@ def estimate_task() -> dict[str, Any]:
 
 @flow(name="estimate", **_WATCHED)
 @guarded
+@patient
 def estimate() -> None:
     """Estimate the target group of the period."""
     create_table_artifact(key="estimate", table=[estimate_task()])
@@ -107,6 +125,7 @@ def export_task() -> dict[str, Any]:
 
 @flow(name="export", persist_result=False)
 @guarded
+@patient
 def export() -> None:
     """Prepare what the researchers get."""
     create_table_artifact(key="export", table=[export_task()])
@@ -121,6 +140,7 @@ def publish_task() -> Done:
 
 @flow(name="publish", **_WATCHED)
 @guarded
+@patient
 def publish() -> Done:
     """Make the release folder."""
     done = publish_task()
@@ -136,6 +156,7 @@ def show_status() -> None:
 
 @flow(name="upkeep", **_WATCHED)
 @guarded
+@patient
 def upkeep() -> None:
     """Retention and integrity checks."""
     pipeline.upkeep(load())

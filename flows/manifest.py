@@ -10,9 +10,10 @@ from typing import Any
 from flows import governance, resume
 from flows.settings import Settings
 from linkage.plan import Plan
+from schemas import research
 
 LIBRARIES = ("cryptography", "duckdb", "koppelpunt", "numpy", "pandas", "prefect", "pyarrow", "pyrage", "scipy")
-FORMAT = 1  # of run.json; `koppel reproduce` refuses a newer one
+FORMAT = 2  # of run.json; `koppel reproduce` refuses a newer one
 ROOMS = ("schemas", "pseudonymize", "linkage", "estimation", "release", "flows")
 
 
@@ -25,16 +26,28 @@ def run_manifest(settings: Settings) -> dict[str, Any]:
         "recipient": settings.recipient,
         "synthetic": settings.truth is not None,
         "plan": {"version": Plan().version, "sha256": Plan().digest()},
-        "estimation": {"seed": settings.seed, "draws": settings.draws, "sample": _sample(settings)},
+        "estimation": {"seed": settings.seed, "draws": settings.draws, "sample": sample(settings)},
         "agreements": governance.texts(settings),
+        "output": research.load(settings.agreements / "outputs" / f"{settings.recipient}.yaml").sha256,
         "inputs": [_input(settings, register, folder) for register, folder in _stored(settings)],
-        "code": {room: resume.code_hash((room,)) for room in ROOMS},
-        "versions": {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}},
+        "code": code(),
+        "versions": versions(),
     }
     return {"run_id": resume.combined([json.dumps(facts, sort_keys=True)])[:12], **facts}
 
 
-def _sample(settings: Settings) -> str:
+def code() -> dict[str, str]:
+    """One hash per room of this program."""
+    return {room: resume.code_hash((room,)) for room in ROOMS}
+
+
+def versions() -> dict[str, str]:
+    """Python and the libraries that decide about bytes."""
+    return {"python": platform.python_version(), **{name: version(name) for name in LIBRARIES}}
+
+
+def sample(settings: Settings) -> str:
+    """Hash of the clerical sample; empty without one."""
     return "" if settings.clerical is None else resume.sha256_file(settings.clerical)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from flows import lock, status, steps, work
+from flows import lock, released, reproduce_inputs, status, steps, work
 from flows.report import current
 from flows.resume import Done
 from flows.safe import guarded
@@ -81,10 +81,12 @@ def export(settings: Settings) -> Done:
 def publish(settings: Settings) -> Done:
     """The release folder, through the gate; what it is made of must stand (`estimate`, `export`)."""
     with lock.held(settings):
+        reproduce_inputs.clean(settings)  # the gate would find canaries in what a killed reproduction left
         with current().doing("publish") as counts:
             done = work.release(settings)
             counts.update(_shown(done))
         status.remember(settings)
+        released.remember(settings)
     return done
 
 

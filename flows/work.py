@@ -44,7 +44,10 @@ def link(settings: Settings) -> Done:
     """Pseudonyms and payloads to linked tables and counts, in `runs/<period>/linked`."""
     with log(settings).watching("link", who="linker", why=_plan(), period=settings.period):
         governance.concerned(settings)  # before a row is read
-        return _link(settings)
+        done = make_linked(settings)
+        told = {name: done.facts[name] for name in ("rows", "persons", "events")}
+        _tell(settings, "linked", "linker", done, period=settings.period, **told)
+    return done
 
 
 def _plan() -> str:
@@ -52,7 +55,8 @@ def _plan() -> str:
     return f"koppelplan {Plan().version}"
 
 
-def _link(settings: Settings) -> Done:
+def make_linked(settings: Settings) -> Done:
+    """The linked tables; as every `make_` below, without a word to the log (flows/reproduce.py makes them again)."""
     inputs = {
         f"{d.register}/{d.sequence}": resume.sha256_file(d.folder / "manifest.json") for d in deliveries(settings)
     }
@@ -74,7 +78,7 @@ def _link(settings: Settings) -> Done:
             shutil.rmtree(scratch, ignore_errors=True)
         return dict(result.facts())
 
-    done = resume.step(
+    return resume.step(
         "link",
         journal=settings.state / "steps",
         inputs={**inputs, "plan": plan.digest(), **_asked(settings)},
@@ -82,9 +86,6 @@ def _link(settings: Settings) -> Done:
         out=settings.run / "linked",
         work=work,
     )
-    told = {"rows": done.facts["rows"], "persons": done.facts["persons"], "events": done.facts["events"]}
-    _tell(settings, "linked", "linker", done, period=settings.period, **told)
-    return done
 
 
 def _engine(settings: Settings) -> Engine | None:
@@ -107,12 +108,13 @@ def _tell(settings: Settings, event: str, who: str, done: Done, **facts: Fact) -
 def estimate(settings: Settings) -> Done:
     """Linked tables to estimates with intervals, in `runs/<period>/estimated`. ConfigError bad_clerical."""
     with log(settings).watching("estimate", who="estimator", why=_plan(), period=settings.period):
-        done = _estimate(settings)
+        done = make_estimated(settings)
         _tell(settings, "estimated", "estimator", done, period=settings.period)
     return done
 
 
-def _estimate(settings: Settings) -> Done:
+def make_estimated(settings: Settings) -> Done:
+    """Estimates, from linked tables without a pseudonym."""
     from estimation import corrections  # noqa: PLC0415 - scipy takes a second to load, and other verbs need none
     from estimation import estimate as room  # noqa: PLC0415
 
@@ -142,14 +144,15 @@ def recipient(settings: Settings) -> Done:
     """Link pseudonyms of persons to the recipient's domain: the converter again, persons only."""
     with log(settings).watching("recipient", who="converter", why=_plan(), recipient=settings.recipient):
         governance.require_outputs(settings)
-        done = _recipient(settings)
+        done = make_recipient(settings)
         told = {"converted": done.facts["persons"], "key_check": done.facts["key"]}
         told |= {name: done.facts[name] for name in ("hmac", "fallback") if name in done.facts}
         _tell(settings, "recipient_converted", "converter", done, recipient=settings.recipient, **told)
     return done
 
 
-def _recipient(settings: Settings) -> Done:
+def make_recipient(settings: Settings) -> Done:
+    """The recipient's pseudonyms of persons."""
     source = settings.run / "linked" / "person_link.parquet"
 
     def work(out: Path) -> Facts:
@@ -174,13 +177,14 @@ def export(settings: Settings) -> Done:
     """The researchers' tables under the recipient's pseudonyms, in `runs/<period>/exported`; inside the TTP still."""
     with log(settings).watching("export", who="publisher", why=_plan(), recipient=settings.recipient):
         governance.require_outputs(settings)
-        done = _export(settings)
+        done = make_exported(settings)
         told = {"rows": done.facts["rows"], "files": done.facts["files"]}
         _tell(settings, "exported", "publisher", done, recipient=settings.recipient, **told)
     return done
 
 
-def _export(settings: Settings) -> Done:
+def make_exported(settings: Settings) -> Done:
+    """The researchers' tables."""
     run, output = run_manifest(settings), research_output(settings)
     linked, pseudonyms = settings.run / "linked", settings.run / "recipient" / "pseudonyms.parquet"
 
@@ -219,12 +223,13 @@ def release(settings: Settings) -> Done:
     """Everything the readers get, in `releases/<release>`: VNG, researchers, operator, truth (synthetic only)."""
     with log(settings).watching("release", who="publisher", why=_plan(), release=settings.release):
         governance.require_outputs(settings)
-        done = _release(settings)
+        done = make_release(settings)
         _tell(settings, "released", "publisher", done, release=settings.release, files=done.facts["files"])
     return done
 
 
-def _release(settings: Settings) -> Done:
+def make_release(settings: Settings) -> Done:
+    """The release folder, through the gate."""
     run = run_manifest(settings)
     linked, estimated, exported = (settings.run / name for name in ("linked", "estimated", "exported"))
     output = research_output(settings)
@@ -239,7 +244,7 @@ def _release(settings: Settings) -> Done:
             egress.passed(settings, out, home)
         return {"files": len(made)}
 
-    done = resume.step(
+    return resume.step(
         "release",
         journal=settings.state / "steps",
         inputs={
@@ -254,7 +259,6 @@ def _release(settings: Settings) -> Done:
         out=settings.out,
         work=work,
     )
-    return done
 
 
 def _folders(settings: Settings, out: Path, run: dict[str, Any], output: ResearchOutput) -> list[Path]:

@@ -97,11 +97,16 @@ class Scanner:
         """Every file below a folder, but not below `skip`.
 
         `home` is the store, where a labelled column may hold its own domain's canaries; `leaving` also tests each
-        column's density of personal numbers and refuses what cannot be looked through.
+        column's density of personal numbers and refuses what cannot be looked through. A link is not followed; one
+        that leads to something this scan does not see otherwise, or that is to leave, is told as opaque.
         """
         found, away = Found(), tuple(skip)
-        for path in sorted(p for p in folder.rglob("*") if p.is_file() and not p.is_symlink()):
-            if not any(path.is_relative_to(one) for one in away):
+        for path in sorted(folder.rglob("*")):
+            if any(path.is_relative_to(one) for one in away):
+                continue
+            if path.is_symlink():
+                found.opaque += [(_told(path, folder), "link")] if leaving or _hides(path, folder, away) else []
+            elif path.is_file():
                 at_home = home is not None and path.is_relative_to(home)
                 # A database's journal may go between the listing and the look; what leaves holds still.
                 with contextlib.nullcontext() if leaving else contextlib.suppress(FileNotFoundError):
@@ -157,6 +162,16 @@ class Scanner:
         if leaving and numbers.density.alarming:
             found.dense.append((told, _safe(piece.name), numbers.density))
         return {sign for sign in signs if not (at_home and sign.domain == piece.label)}
+
+
+def _hides(link: Path, folder: Path, away: tuple[Path, ...]) -> bool:
+    """True for a link to what stands outside the folder, or where the scan does not go."""
+    try:
+        target = link.resolve()
+    except (OSError, RuntimeError):  # links in a ring lead nowhere
+        return False
+    seen = target.is_relative_to(folder.resolve()) and not any(target.is_relative_to(one.resolve()) for one in away)
+    return target.exists() and not seen
 
 
 def _tapped(piece: unpack.Stream, text: NumberColumn | None) -> Iterator[bytes]:
@@ -231,9 +246,15 @@ def _safe(text: str) -> str:
 
 def write_list(found: Found, path: Path) -> None:
     """Every finding as file;what;form;domain, for the operator."""
+    rows = [(hit.file, "canary", hit.form, hit.domain) for hit in sorted(found.hits)]
+    rows += [(name, "numbers", column, "") for name, column, _ in found.dense]
+    rows += [(name, "opaque", kind, "") for name, kind in found.opaque]
     with path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, delimiter=";")
         lines.writerow(("file", "what", "form", "domain"))
-        lines.writerows((hit.file, "canary", hit.form, hit.domain) for hit in sorted(found.hits))
-        lines.writerows((name, "numbers", column, "") for name, column, _ in found.dense)
-        lines.writerows((name, "opaque", kind, "") for name, kind in found.opaque)
+        lines.writerows([_no_formula(cell) for cell in row] for row in rows)
+
+
+def _no_formula(cell: str) -> str:
+    """A file or column may have any name; a spreadsheet takes one that begins so for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell

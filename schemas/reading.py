@@ -20,8 +20,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
-import pyarrow.parquet as pq
 
+from schemas import reading_parquet
 from schemas.errors import DeliveryError
 from schemas.register import Register
 
@@ -148,7 +148,7 @@ def _numbers(count: int, line: int, broken: set[int]) -> tuple[pa.Array, int]:
 
 
 def _parquet(register: Register, path: Path) -> Iterator[TextBatch]:
-    with pq.ParquetFile(path) as file:
+    with reading_parquet.opened(register, path) as file:
         declared, seen = file.metadata.num_rows, 0
         for batch in file.iter_batches(batch_size=BATCH_ROWS):
             table = pa.Table.from_batches([batch])
@@ -157,19 +157,11 @@ def _parquet(register: Register, path: Path) -> Iterator[TextBatch]:
             seen += text.num_rows
             yield TextBatch(text, numbers)
         groups = sum(file.metadata.row_group(i).num_rows for i in range(file.metadata.num_row_groups))
-        chunks = _column_values(file.metadata)
+        chunks = reading_parquet.column_values(file.metadata)
     if seen != declared or seen != groups or any(values != seen for values in chunks):
         raise DeliveryError("row_count_mismatch", register=register.name, declared=declared, read=seen)
     if seen == 0:
         yield TextBatch(_empty(register), pa.array([], pa.int64()))
-
-
-def _column_values(metadata: pq.FileMetaData) -> list[int]:
-    """Values per flat column over all row groups: a footer that lies about rows rarely lies here too."""
-    return [
-        sum(metadata.row_group(g).column(c).num_values for g in range(metadata.num_row_groups))
-        for c in range(metadata.num_columns)
-    ]
 
 
 def _empty(register: Register) -> pa.Table:

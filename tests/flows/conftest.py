@@ -15,6 +15,7 @@ from flows import demo
 from flows.settings import ENV, load
 
 SCALE, SEED = 0.01, 7
+FIRST_RUN = "run --direct"  # as docs/operator.md writes it
 ROOT = Path(__file__).parents[2]
 
 
@@ -69,7 +70,7 @@ def delivered(tmp_path_factory: pytest.TempPathFactory) -> Site:
 def finished(delivered: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
     """The same, after `koppel run --direct`."""
     site = delivered.copy(tmp_path_factory.mktemp("direct") / "demo")
-    done = site.koppel("run", "--direct", "--json")
+    done = site.koppel(*FIRST_RUN.split(), "--json")
     assert done.returncode == 0, done.stderr
     assert load(site.config).out.is_dir()
     return site

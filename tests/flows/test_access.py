@@ -18,56 +18,17 @@ from typing import Any
 import pytest
 
 from flows import access
+from flows.manifest import run_manifest
 from flows.settings import Settings, load
 from schemas.errors import ConfigError, KeyUnavailable
+from schemas.linked import LINKED_TABLES
+from tests.flows import accounts
 from tests.flows.conftest import Site
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 UIDS = {name: 61_001 + number for number, name in enumerate(access.NAMES)}
 GROUP = 61_100
 root = pytest.mark.skipif(os.getuid() != 0, reason="only root can take another account")
-
-# One process that has loaded what the steps need and touched no thread; per role a child that gives up root for good,
-# runs the role's step, and then tries to read whatever the others have.
-STEPS = """
-import json, os, subprocess, sys
-from pathlib import Path
-plan = json.loads(sys.stdin.read())
-for place in plan["open"]:  # Python may live in a home folder: opened in this mount namespace, on a layer of its own
-    layer = Path(plan["layer"]) / str(plan["open"].index(place))
-    layer.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "tmpfs", layer], check=True)
-    for part in ("u", "w"):
-        (layer / part).mkdir()
-    how = f"lowerdir={place},upperdir={layer}/u,workdir={layer}/w"
-    subprocess.run(["mount", "-t", "overlay", "-o", how, "overlay", place], check=True)
-    os.chmod(place, 0o755)
-from pseudonymize import accept, audit, cli, commands, convert, deliver, ledger, parties, payload, seal
-found = {}
-for role, uid in plan["uids"].items():
-    read, write = os.pipe()
-    if os.fork() == 0:
-        os.setgroups([plan["group"]])
-        os.setresgid(plan["group"], plan["group"], plan["group"])
-        os.setresuid(uid, uid, uid)
-        os.umask(0o027)
-        told = {"steps": [], "read": []}
-        for step in plan["steps"][role]:
-            told["steps"].append(cli.run(step))
-        for path in plan["files"]:
-            try:
-                Path(path).read_bytes()
-                told["read"].append(path)
-            except PermissionError:
-                pass
-        os.write(write, json.dumps(told).encode())
-        os._exit(0)
-    os.close(write)
-    with os.fdopen(read) as answer:
-        found[role] = json.loads(answer.read())
-    os.wait()
-print(json.dumps(found))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +41,7 @@ def apart(delivered: Site, finished: Site) -> Iterator[Settings]:
         site.folder.chmod(0o711)
         shutil.copytree(finished.ttp / "releases", site.ttp / "releases")
         shutil.copytree(finished.ttp / "runs", site.ttp / "runs")
+        shutil.copytree(finished.ttp / "store", site.ttp / "store")
         lines = [f'{name} = "{uid}"' for name, uid in UIDS.items()]
         with site.config.open("a", encoding="utf-8") as file:
             file.write("[accounts]\n" + "\n".join(lines) + "\n")
@@ -97,40 +59,78 @@ def hand_over(*paths: Path) -> None:
             each.chmod(0o2770 if each.is_dir() else 0o640)
 
 
-def steps_of(settings: Settings, work: Path) -> dict[str, list[list[str]]]:
-    """The step of each role, as its process would be started."""
-    inbox, keys, store = settings.inbox / "ifzo" / "0001", settings.keys, settings.state
-    agreement = str(settings.agreements / "ifzo.yaml")
+def steps_of(settings: Settings, work: Path) -> list[tuple[str, list[tuple[object, ...]]]]:
+    """Role after role, what each does: from a raw extract to a signed release."""
+    inbox, keys, state = settings.inbox / "ifzo" / "0001", settings.keys, settings.state
+    agreement, output = settings.agreements / "ifzo.yaml", settings.agreements / "outputs" / "onderzoek.yaml"
     raw = next((settings.gateway / "reclassering").glob("*.csv"))
-    calls: dict[str, tuple[tuple[object, ...], ...]] = {
-        "gateway": (
-            (
-                *("deliver", "--source", raw, "--agreement", settings.agreements / "reclassering.yaml"),
-                *("--keys", keys / "suppliers" / "3ro", "--public", keys / "public", "--sequence", 1),
-                *("--out", settings.inbox / "reclassering" / "0001"),
-            ),
+    run = json.dumps(run_manifest(settings))
+    linked, out = settings.home / "runs" / "linked", settings.home / "releases" / "new"
+    counts = sorted(path.stem for path in (settings.run / "linked").glob("*.parquet"))
+    counts = [name for name in counts if name not in {*LINKED_TABLES, *accounts.PRIVATE}]
+    ledger = ("--ledger", state / "ledger" / "ifzo.json", "--audit", state / "audit.jsonl")
+    own = "pseudonymize"
+    return [
+        (
+            "gateway",
+            [
+                (
+                    *(own, "deliver", "--source", raw, "--agreement", settings.agreements / "reclassering.yaml"),
+                    *("--keys", keys / "suppliers" / "3ro", "--public", keys / "public", "--sequence", 1),
+                    *("--out", settings.inbox / "reclassering" / "0001"),
+                )
+            ],
         ),
-        "converter": (("convert", "--delivery", inbox, "--keys", keys / "converter", "--out", work / "link.parquet"),),
-        "linker": (
-            (
-                *("open", "--delivery", inbox, "--keys", keys / "linker", "--agreement", agreement),
-                *("--out", work / "payload.parquet"),
-            ),
+        (
+            "converter",
+            [(own, "convert", "--delivery", inbox, "--keys", keys / "converter", "--out", work / "link.parquet")],
         ),
-        "releaser": (("sign", "--folder", settings.out, "--keys", keys / "gate"),),
-        "auditor": (
-            (
-                *("verify", "--delivery", inbox, "--agreement", agreement, "--public", keys / "public"),
-                *("--ledger", store / "ledger" / "ifzo.json", "--audit", store / "audit.jsonl"),
-            ),
-            (
-                *("record", "--delivery", inbox, "--ledger", store / "ledger" / "ifzo.json"),
-                *("--audit", store / "audit.jsonl", "--audit-key", keys / "audit"),
-                *("--receipt", settings.receipts / "ifzo" / "0001"),
-            ),
+        (
+            "linker",
+            [
+                (
+                    *(own, "open", "--delivery", inbox, "--keys", keys / "linker", "--agreement", agreement),
+                    *("--out", work / "payload.parquet"),
+                ),
+                ("link", settings.store, linked, settings.home / "runs" / "scratch"),
+                ("estimate", linked, work / "estimated"),
+                ("operator", linked, settings.home / "runs" / "operator", run),
+                ("hand over", linked, work / "persons", "person_link"),
+                ("hand over", linked, work / "counts", *counts),
+            ],
         ),
-    }
-    return {role: [[str(one) for one in call] for call in steps] for role, steps in calls.items()}
+        (
+            "converter",
+            [
+                (
+                    *(own, "recipient", "--source", work / "persons" / "person_link.parquet"),
+                    *("--keys", keys / "converter", "--recipient", "onderzoek", "--out", work / "pseudonyms.parquet"),
+                ),
+                ("hand over", work, work / "handed", "pseudonyms"),
+            ],
+        ),
+        ("linker", [("export", linked, work / "handed" / "pseudonyms.parquet", work / "exported", run, output)]),
+        (
+            "releaser",
+            [
+                ("publish", work, out, run, output),
+                (own, "sign", "--folder", out, "--keys", keys / "gate"),
+            ],
+        ),
+        (
+            "auditor",
+            [
+                (
+                    *(own, "verify", "--delivery", inbox, "--agreement", agreement, "--public", keys / "public"),
+                    *ledger,
+                ),
+                (
+                    *(own, "record", "--delivery", inbox, *ledger, "--audit-key", keys / "audit"),
+                    *("--receipt", settings.receipts / "ifzo" / "0001"),
+                ),
+            ],
+        ),
+    ]
 
 
 def closed_above(*paths: Path) -> list[str]:
@@ -138,48 +138,46 @@ def closed_above(*paths: Path) -> list[str]:
     return sorted({str(one) for path in paths for one in path.resolve().parents if not one.stat().st_mode & 0o001})
 
 
-def own_files(settings: Settings) -> dict[str, list[Path]]:
-    """Every file in each role's folders."""
-    return {
-        role.name: [p for _, folder in access.folders(settings, role) for p in folder.rglob("*") if p.is_file()]
-        for role in access.ROLES
-    }
-
-
 @root
 def test_each_step_runs_under_its_own_account_and_reads_nothing_of_another(apart: Settings) -> None:
+    """The whole way: whoever has K_T has no payload, the linker has no key, the releaser no row about a person."""
     work = apart.home / "handover"
-    hand_over(apart.inbox, apart.receipts, work, apart.inbox / "reclassering")
+    hand_over(apart.inbox, apart.receipts, apart.store, work, apart.inbox / "reclassering")
     access.apply(apart)
     assert list(access.findings(apart)) == []
-    files = own_files(apart)
-    assert all(files.values()), {role: len(found) for role, found in files.items()}
-    (apart.home.parent.parent / "layers").mkdir()
     plan = {
         "uids": UIDS,
         "group": GROUP,
-        "steps": steps_of(apart, work),
+        "steps": [(role, [[str(word) for word in call] for call in calls]) for role, calls in steps_of(apart, work)],
+        "folders": {role.name: [path for _, path in access.folders(apart, role)] for role in access.ROLES},
         "open": closed_above(Path(sys.base_prefix), Path(sys.prefix), Path(access.__file__)),
-        "layer": str(apart.home.parent.parent / "layers"),
-        "files": [str(path) for found in files.values() for path in found],
+        "layer": apart.home.parent.parent / "layers",
     }
+    Path(apart.home.parent.parent / "layers").mkdir()
     done = subprocess.run(
-        ["unshare", "--mount", sys.executable, "-c", STEPS],
-        input=json.dumps(plan),
+        ["unshare", "--mount", sys.executable, "-m", accounts.__name__],
+        input=json.dumps(plan, default=str),
+        cwd=Path(__file__).parents[2],
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr[-1500:]
-    found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
-    for role, told in found.items():
-        assert [code for code, _ in told["steps"]] == [0] * len(plan["steps"][role]), (role, told["steps"])  # type: ignore[index]
-        own = {str(path) for path in files[role]}
-        assert set(told["read"]) == own, role  # all of its own, none of any other's
-    assert (work / "link.parquet").stat().st_uid == UIDS["converter"]
-    assert (work / "payload.parquet").stat().st_uid == UIDS["linker"]
-    assert (apart.inbox / "reclassering" / "0001").stat().st_uid == UIDS["gateway"]
-    assert (apart.state / "audit.jsonl").stat().st_uid == UIDS["auditor"]
+    found: list[dict[str, Any]] = json.loads(done.stdout.strip().splitlines()[-1])
+    for told in found:
+        assert [one for one in told["done"] if not isinstance(one[1], int)] == [], told["role"]
+        assert (told["others"], told["missed"]) == ([], []), told["role"]  # none of any other's, all of its own
+        assert told["own"] > 0
+    assert {told["role"] for told in found} == set(access.NAMES)
+    made = {
+        **{work / "link.parquet": "converter", work / "pseudonyms.parquet": "converter"},
+        **{work / "payload.parquet": "linker", apart.home / "runs" / "linked" / "persons.parquet": "linker"},
+        **{work / "estimated" / "schattingen.parquet": "linker", work / "exported": "linker"},
+        **{apart.home / "releases" / "new" / "vng" / "doelgroep.html": "releaser"},
+        **{apart.inbox / "reclassering" / "0001": "gateway", apart.state / "audit.jsonl": "auditor"},
+    }
+    assert {path: path.stat().st_uid for path in made} == {path: UIDS[role] for path, role in made.items()}
+    assert list((apart.home / "releases" / "new").rglob("*.sig"))
 
 
 @root

@@ -389,6 +389,38 @@ def test_a_second_operator_is_told_who_is_at_work(
     assert site.koppel("status").returncode in {0, 3}  # looking is always allowed
 
 
+def test_a_scheduled_run_waits_for_the_other_and_is_told_when_that_takes_too_long(
+    settings: Settings, other_operator: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[float] = []
+
+    def pause(seconds: float) -> None:
+        tried.append(seconds)
+        if len(tried) == 3:
+            other_operator.kill()
+            other_operator.wait()
+
+    monkeypatch.setattr(lock, "time", SimpleNamespace(monotonic=lambda: len(tried) * lock.PAUSE, sleep=pause))
+    with pytest.raises(ConfigError, match="busy"), lock.held(settings, wait=2 * lock.PAUSE):
+        raise AssertionError
+    assert tried == [lock.PAUSE] * 2
+    with lock.held(settings, wait=9 * lock.PAUSE):
+        assert tried == [lock.PAUSE] * 3
+
+
+def test_every_flow_that_changes_the_state_waits() -> None:
+    from flows import deployments  # imports Prefect
+
+    for name in ("intake", "link", "estimate", "export", "publish", "upkeep"):
+        body = getattr(deployments, name).fn
+        while hasattr(body, "__wrapped__"):
+            if body.__code__ is deployments.patient(body).__code__:
+                break
+            body = body.__wrapped__
+        else:
+            pytest.fail(f"{name} does not wait")
+
+
 def test_the_lock_goes_with_its_process(settings: Settings, other_operator: subprocess.Popen[str]) -> None:
     other_operator.send_signal(signal.SIGKILL)
     other_operator.wait()

@@ -177,12 +177,15 @@ def test_a_synthetic_truth_is_published_only_in_a_synthetic_run(site: Site) -> N
 # Retention -----------------------------------------------------------------------------------------------------
 
 
-def after(days: int) -> dt.date:
-    return governance.today() + dt.timedelta(days=days)
+def days_of(settings: Settings) -> list[dt.date]:
+    """When each thing came in; midnight may have passed while the site was made, or since."""
+    return sorted(one.since for one in retention.due(settings, dt.date(9000, 1, 1))) or [governance.today()]
 
 
-def retain(settings: Settings, days: int, *, dry_run: bool = False) -> dict[str, Any]:
-    return retention.retain(settings, steps.log(settings), after(days), dry_run=dry_run)
+def retain(settings: Settings, days: int, *, dry_run: bool = False, of: int = -1) -> dict[str, Any]:
+    """So many days after the last thing came in; `of=0`: after the first."""
+    day = days_of(settings)[of] + dt.timedelta(days=days)
+    return retention.retain(settings, steps.log(settings), day, dry_run=dry_run)
 
 
 def certificate(settings: Settings, number: int) -> list[dict[str, Any]]:
@@ -195,9 +198,9 @@ def test_nothing_is_due_on_the_last_day_of_a_term_and_everything_on_the_next(sit
     settings = load(site.config)
     sealed = len(list(settings.inbox.glob("*/[0-9]*")))
     lists = len(list(settings.inbox.glob("*/quarantaine-*.csv")))
-    assert retain(settings, 14, dry_run=True)["classes"] == {}
+    assert retain(settings, 14, dry_run=True, of=0)["classes"] == {}
     assert retain(settings, 15, dry_run=True)["classes"] == {"quarantine": lists}
-    assert retain(settings, 90, dry_run=True)["classes"] == {"quarantine": lists}
+    assert retain(settings, 90, dry_run=True, of=0)["classes"] == {"quarantine": lists}
     assert retain(settings, 91, dry_run=True)["classes"] == {"prepseudonym": sealed, "quarantine": lists}
     everything = retain(settings, 4000, dry_run=True)["classes"]
     assert set(everything) == {

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from flows import lock, pipeline, resume, serving
+from flows import lock, pipeline, resume, serving, status, statuspage
 from flows.server import environment
 from flows.settings import ENV, Settings, load
 from schemas.errors import ConfigError, KeyUnavailable
@@ -123,10 +123,15 @@ def test_everything_comes_up_runs_and_calls_nobody(finished: Site, tmp_path: Pat
         _schedules_are_the_promised_ones(one)
         assert _listening(one) == {("0100007F", PORT)}  # loopback alone, byte order of the kernel
 
-        run = one.start("intake/intake-ifzo")
+        with lock.held(settings):  # an operator is at work: the run waits, and does not fail
+            run = one.start("intake/intake-ifzo")
+            until(lambda: True if one.state(run) == "RUNNING" else None, "intake to run")
+            time.sleep(3)
+            assert one.state(run) == "RUNNING"
         until(lambda: one.state(run) if one.state(run) in {"COMPLETED", "FAILED", "CRASHED"} else None, "intake")
         assert one.state(run) == "COMPLETED"
         assert (settings.store / "ifzo" / "0001" / "link.parquet").is_file()
+        _prefect_shows_what_status_says(one, run)
 
         shutil.rmtree(settings.run / "linked")
         run = one.start("link/link")
@@ -153,6 +158,13 @@ def _forget(settings: Settings, register: str) -> None:
     (settings.state / "ledger" / f"{register}.json").unlink()
     for path in settings.state.glob("audit.*"):  # else a lost ledger would be told, and rightly so
         path.unlink()
+
+
+def _prefect_shows_what_status_says(one: Served, run: str) -> None:
+    """The artifact as Prefect gives it back: the rows of `koppel status`, and nothing more."""
+    wanted = {"artifacts": {"key": {"any_": ["status"]}, "flow_run_id": {"any_": [run]}}}
+    (found,) = one.ask("/artifacts/filter", wanted)
+    assert json.loads(found["data"]) == statuspage.rows(status.status(one.settings))
 
 
 def _schedules_are_the_promised_ones(one: Served) -> None:

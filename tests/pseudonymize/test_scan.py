@@ -384,6 +384,33 @@ def test_a_sealed_file_is_counted_and_a_link_is_not_followed(tmp_path: Path) -> 
     assert (answer.files, answer.sealed) == (1, 1)
 
 
+def test_a_link_that_hides_something_is_told_and_none_leaves(tmp_path: Path) -> None:
+    """Out of the folder, or to where the scan does not go: nobody looked there. A ring or a dead end holds nothing."""
+    home, away = tmp_path / "home", tmp_path / "away"
+    for folder in (home / "skipped", away / "deep"):
+        folder.mkdir(parents=True)
+        (folder / "x.txt").write_text(NUMBER)
+    (home / "plain.txt").write_text("x")
+    targets = {"file": away / "deep" / "x.txt", "folder": away, "skipped-too": home / "skipped"}
+    targets |= {"inside": home / "plain.txt", "ring": home / "ring", "nothing": tmp_path / "gone"}
+    for name, target in targets.items():
+        (home / name).symlink_to(target)
+    answer = Scanner(TO_LOOK_FOR).scan(home, skip=[home / "skipped"])
+    assert answer.opaque == [("file", "link"), ("folder", "link"), ("skipped-too", "link")]
+    assert (answer.files, answer.hits) == (1, set())
+    with pytest.raises(DisclosureRefused, match=r"opaque_file \(file=file, kind=link"):
+        answer.require_clean()
+    assert {name for name, _ in Scanner(TO_LOOK_FOR).scan(home, leaving=True).opaque} == set(targets)
+
+
+def test_a_list_of_places_holds_no_formula(tmp_path: Path) -> None:
+    for name in ("+1", "-2", "3"):
+        (tmp_path / name).write_text(NUMBER)
+    scan.write_list(Scanner(TO_LOOK_FOR).scan(tmp_path), tmp_path / "list.csv")
+    names = {line.split(";")[0] for line in (tmp_path / "list.csv").read_text().splitlines()[1:]}
+    assert names == {"'+1", "'-2", "3"}
+
+
 def vanishing(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """A file of this name goes between the listing of the folder and the look at it, as a database's journal does."""
     real = scan._told
