@@ -6,8 +6,10 @@ cells. Each says by which code it was made; what other code made is made anew.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -21,7 +23,7 @@ from flows.resume import code_hash
 from tests.bench import cells, forked, world
 
 MAKERS, ESTIMATORS = ("synthetic", "linkage"), ("estimation",)
-_OPEN = ExitStack()
+_OPEN, _PDEATHSIG = ExitStack(), 1
 
 
 @dataclass(frozen=True)
@@ -100,6 +102,7 @@ def run(study: Study, seeds: Sequence[int], jobs: int, say: Callable[[str], None
 
 
 def _start() -> None:
-    """In each worker: one BLAS thread, and processes of the key room by fork."""
+    """In each worker: one BLAS thread, processes of the key room by fork, and an end when the study is ended."""
+    ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)
     os.environ["OPENBLAS_NUM_THREADS"] = "1"
     _OPEN.enter_context(forked.processes())

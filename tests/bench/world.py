@@ -28,15 +28,6 @@ from synthetic import country
 from tests.bench import cells
 
 WINDOWS = (3, 6, 12)
-READ = (
-    "coverage",
-    "persons",
-    "detention_spells",
-    "placement_requests",
-    "title_chains",
-    "care_spells",
-    "title_end_events",
-)
 TRUE_ENDS = """
 select t.person, p.geboortejaar, p.geslacht, t.gemeente, t.chain_begin, t.title_end, t.running, t.wmo_start,
   (year(t.title_end) - 2019) * 2 + (month(t.title_end) > 6)::integer as half
@@ -92,7 +83,7 @@ def keep(demo_folder: Path, kept: Path, about: dict[str, object]) -> None:
     part = kept.with_name(f"{kept.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True)
-    for name in READ:
+    for name in tables.FILES:
         shutil.copyfile(linked / f"{name}.parquet", part / f"{name}.parquet")
     np.savez_compressed(part / "truth.npz", **{f"m{months}": use for months, use in truth_of(truth, linked).items()})
     sample = review(linked, truth)
