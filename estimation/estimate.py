@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from estimation import corrections, ends, facts, projection, reports, summary, tables, use
 from estimation.arrays import Floats, streams
 from estimation.corrections import Sample
+from estimation.projection import Tried
 from estimation.summary import Grid, Measure, Row
 from estimation.tables import GROUPS, WINDOWS, Linked
 from estimation.use import Common, Counted, Use
@@ -147,10 +148,15 @@ def _project(
     if found is None:
         return [], []
     rows = reports.projected(projection.ahead(streams(choices.seed, _AHEAD), found), linked, grid)
-    rng = streams(choices.seed, _BACK)
-    group, months = HEADLINE
-    follow = corrections.followed(rng, linked, linked.units.use[group, months], MAANDEN[months], choices.draws)
-    tried = projection.backtest(rng, data, corrected, follow)
+    tried = backtest(linked, choices, corrected, data)
     if tried is None:
         return rows, []
     return rows + reports.projected(tried, linked, grid), facts.coverage(tried, grid)
+
+
+def backtest(linked: Linked, choices: Choices, corrected: Common, data: Counted) -> Tried | None:
+    """The projection tried on the last four half-years of the headline measure; None when the series is too short."""
+    rng = streams(choices.seed, _BACK)
+    group, months = HEADLINE
+    follow = corrections.followed(rng, linked, linked.units.use[group, months], MAANDEN[months], choices.draws)
+    return projection.backtest(rng, data, corrected, follow)

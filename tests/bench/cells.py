@@ -6,6 +6,7 @@ import numpy as np
 
 from estimation import ends, tables, use
 from estimation.arrays import Floats, Ints
+from estimation.projection import Tried
 from estimation.use import Use
 from tests.estimation import scoring
 
@@ -34,6 +35,20 @@ def of_country(
                 facts = {"months": months, "period": period, "level": level}
                 parts.append(_scored(at[0], at[1], at[2], facts, rng))
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def of_backtest(data: tables.Linked, tried: Tried) -> dict[str, np.ndarray]:
+    """The projection tried on the last four half-years: predicted and counted, in areas that could be counted."""
+    parts = []
+    for level, name in enumerate(LEVELS):
+        members = _members(data, name)
+        used = (members.T @ tried.informs) > 0
+        draws = np.einsum("rmt,ma->rat", tried.draws * tried.informs, members, optimize=True)[:, used]
+        true = (members.T @ (tried.counted * tried.informs))[used]
+        covers = {f"in{share}": scoring.covered(draws, true, share / 100) for share in (80, 95)}
+        facts = {"level": np.full(len(true), level, np.int8), "size": draws.mean(axis=0), "true": true}
+        parts.append({**facts, **covers})
+    return {f"ahead_{name}": np.concatenate([part[name] for part in parts]) for name in parts[0]}
 
 
 def _members(data: tables.Linked, level: str) -> Floats:

@@ -23,6 +23,7 @@ from tests.bench.verdicts import Cells
 ROOT = Path(__file__).parents[2]
 PAGE, FIGURES = ROOT / "docs" / "methods.md", ROOT / "docs" / "figures"
 BEGIN, END = "<!-- bench-estimate: begin -->", "<!-- bench-estimate: end -->"
+AHEAD = ("area", "predicted size", "cells", "80% covers", "95% covers", "bias %")
 FIRST_SEED = 1000  # seeds below were looked at while the estimator was made
 HEAD = ("period", "area", "estimated size", "cells", "80% covers", "90% covers", "as shown", "bias %", "PIT", "CRPS")
 console = Console(highlight=False)
@@ -35,7 +36,7 @@ def rows(found: Cells, months: int = 6) -> list[list[str]]:
         for stratum in verdicts.STRATA:
             mine = stratum.of(found, period, months)
             if mine.sum() >= verdicts.LEAST_CELLS:
-                part = {name: values[mine] for name, values in found.items() if name not in {"seconds", "made"}}
+                part = {name: values[mine] for name, values in found.items() if len(values) == len(mine)}
                 made.append([period, stratum.level, stratum.size, *_row(stratum, part)])
     return made
 
@@ -57,6 +58,22 @@ def _row(stratum: verdicts.Stratum, part: Cells) -> list[str]:
         f"{stratum.ratio:g} {_word(better)}",
         _word(good),
     ]
+
+
+def ahead(found: Cells) -> list[list[str]]:
+    """The back-test of the projection: one row per stratum with enough cells."""
+    made = []
+    cells = {name.removeprefix("ahead_"): values for name, values in found.items() if name.startswith("ahead_")}
+    for stratum in verdicts.STRATA:
+        mine = stratum.sized(cells)
+        if mine.sum() >= verdicts.LEAST_CELLS:
+            country, true = cells["country"][mine], cells["true"][mine]
+            covers = [verdicts.mean(cells[name][mine], country) for name in ("in80", "in95")]
+            bias = verdicts.ratio(cells["size"][mine] - true, true, country)
+            shares = [f"{100 * share:.1f} ({100 * error:.1f})" for share, error in covers]
+            tail = f"{100 * bias[0]:+.1f} ({100 * bias[1]:.1f})"
+            made.append([stratum.level, stratum.size, f"{mine.sum():,}", *shares, tail])
+    return made
 
 
 def _word(yes: bool | None) -> str:
@@ -81,6 +98,12 @@ def markdown(found: Cells, about: Study) -> str:
             "| " + " | ".join(heads) + " |",
             "|" + " --- |" * len(heads),
             *("| " + " | ".join(row) + " |" for row in rows(found)),
+            "",
+            "The projection tried on the last four half-years of the same countries (predicted counts against counts):",
+            "",
+            "| " + " | ".join(AHEAD) + " |",
+            "|" + " --- |" * len(AHEAD),
+            *("| " + " | ".join(row) + " |" for row in ahead(found)),
             "",
             "![Randomised PIT by size class](figures/pit.svg)",
             "",

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 import json
-import os
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from flows.resume import code_hash
 from tests.bench import cells, forked, world
@@ -75,7 +75,9 @@ class Study:
         files = [dict(np.load(self.scores(seed))) for seed in seeds]
         names = [name for name in files[0] if name not in {"code", "seconds", "made"}]
         found = {name: np.concatenate([file[name] for file in files]) for name in names}
-        found["country"] = np.repeat(np.arange(len(files)), [len(file["true"]) for file in files])
+        for kind in ("", "ahead_"):
+            lengths = [len(file[f"{kind}true"]) for file in files]
+            found[f"{kind}country"] = np.repeat(np.arange(len(files)), lengths)
         for name in ("seconds", "made"):
             found[name] = np.array([float(file[name]) for file in files])
         return found
@@ -104,5 +106,5 @@ def run(study: Study, seeds: Sequence[int], jobs: int, say: Callable[[str], None
 def _start() -> None:
     """In each worker: one BLAS thread, processes of the key room by fork, and an end when the study is ended."""
     ctypes.CDLL(None).prctl(_PDEATHSIG, signal.SIGTERM)
-    os.environ["OPENBLAS_NUM_THREADS"] = "1"
+    _OPEN.enter_context(threadpool_limits(1, "blas"))
     _OPEN.enter_context(forked.processes())

@@ -31,8 +31,12 @@ class Stratum:
 
     def of(self, found: Cells, period: str, months: int = 6) -> Bools:
         """Which cells."""
-        mine = (found["level"] == LEVELS.index(self.level)) & (found["period"] == PERIODS.index(period))
-        mine &= (found["months"] == months) & (found["size"] >= self.low) & (found["size"] < self.high)
+        mine = self.sized(found) & (found["period"] == PERIODS.index(period)) & (found["months"] == months)
+        return np.asarray(mine, np.bool_)
+
+    def sized(self, found: Cells) -> Bools:
+        """Cells of this level and size, whatever their period."""
+        mine = (found["level"] == LEVELS.index(self.level)) & (found["size"] >= self.low) & (found["size"] < self.high)
         return np.asarray(mine, np.bool_)
 
 

@@ -17,7 +17,7 @@ import duckdb
 import numpy as np
 
 from estimation import estimate as room
-from estimation import tables
+from estimation import tables, use
 from estimation.arrays import Floats, Ints
 from estimation.corrections import Sample
 from flows import demo, pipeline, report
@@ -136,7 +136,14 @@ def score(kept: Path, draws: int) -> dict[str, np.ndarray]:
     with np.load(kept / "truth.npz") as truth:
         true = {months: np.asarray(truth[f"m{months}"]) for months in WINDOWS}
     scored = cells.of_country(data, found, true, about["seed"])
-    return {**scored, "seconds": np.array(took), "made": np.array(about.get("seconds", np.nan))}
+    tried = room.backtest(data, choices, common, use.counted(data, *room.HEADLINE))
+    assert tried is not None
+    return {
+        **scored,
+        **cells.of_backtest(data, tried),
+        "seconds": np.array(took),
+        "made": np.array(about.get("seconds", np.nan)),
+    }
 
 
 def example(kept: Path, draws: int) -> dict[str, Floats]:
