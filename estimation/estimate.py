@@ -33,11 +33,12 @@ _COMMON, _ENDS, _NEED, _AHEAD, _BACK, _USE = range(6)
 
 @dataclass(frozen=True)
 class Choices:
-    """What a run of the estimator may be told: seed, number of draws, a clerical sample."""
+    """What a run of the estimator may be told: seed, number of draws, a clerical sample, full Bayes (slower)."""
 
     seed: int = 2024
     draws: int = 1000
     sample: Sample = Sample()  # noqa: RUF009 - frozen
+    full_bayes: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def estimate(linked_folder: Path, out: Path, choices: Choices | None = None) -> 
     for name, table in ESTIMATE_TABLES.items():
         told = {"estimand": ESTIMAND, "aannamen": f"{ASSUMPTION}: {AANNAMEN[ASSUMPTION]}", "soort": "geschat"}
         told |= {"zaad": str(chosen.seed), "trekkingen": str(chosen.draws), "indeling": "2023"}
+        told |= {"motor": "volledig bayesiaans" if chosen.full_bayes else "empirisch bayesiaans"}
         told |= {"interval": "90 procent, voorspellend; afgerond naar buiten op 5 in `schattingen`"}
         columns = {c.name: _column([row[c.name] for row in made.rows[name]], c.type) for c in table.columns}
         found = pa.table(columns, schema=table.arrow_schema().with_metadata(told))
@@ -79,7 +81,8 @@ def common(linked: Linked, choices: Choices) -> Common:
 
 def use_of(linked: Linked, choices: Choices, corrected: Common, group: str, months: int) -> Use | None:
     """One measure, with its own stream of draws: the same whichever other measures are made."""
-    return use.estimate(streams(choices.seed, _USE, MEASURES.index((group, months))), linked, group, months, corrected)
+    rng = streams(choices.seed, _USE, MEASURES.index((group, months)))
+    return use.estimate(rng, linked, group, months, corrected, full=choices.full_bayes)
 
 
 def compute(linked: Linked, choices: Choices) -> Estimated:
