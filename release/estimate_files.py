@@ -22,7 +22,7 @@ from schemas.estimates import AANNAMEN, BASES, ESTIMAND, GROEPEN, KWALITEIT, SCH
 
 HEADS = SCHATTINGEN.names
 _WHOLE = {column.name for column in SCHATTINGEN.columns if pa.types.is_integer(column.type)}
-_YEAR, _HEADLINE = 4, 6
+_YEAR, _HEADLINE = 4, (0, 6)  # digits of a year; window of 6 months, and title ends, which have none
 
 
 def write_estimates(estimates: Estimates, out: Path, provenance: dict[str, str]) -> list[Path]:
@@ -37,12 +37,14 @@ def write_estimates(estimates: Estimates, out: Path, provenance: dict[str, str])
 
 
 def chosen(estimates: Estimates, name: str) -> pa.Table:
-    """What one reader gets: years of municipalities, all periods of the rest; groups apart for the headline window."""
+    """What one reader gets: the headline window; of regions also the other windows, in years and not by group."""
     table = estimates.table
-    place = pc.equal(table["niveau"], "gemeente")
-    mine = pc.and_(place, pc.equal(pc.utf8_length(table["periode"]), _YEAR)) if name == "gemeente" else pc.invert(place)
-    groups = pc.or_(pc.equal(table["groep"], "ALLE"), pc.equal(table["maanden"], _HEADLINE))
-    return table.filter(pc.and_(mine, groups))
+    place, year = pc.equal(table["niveau"], "gemeente"), pc.equal(pc.utf8_length(table["periode"]), _YEAR)
+    headline = pc.is_in(table["maanden"], value_set=pa.array(_HEADLINE, pa.int32()))
+    if name == "gemeente":
+        return table.filter(pc.and_(pc.and_(place, year), headline))
+    other = pc.and_(year, pc.and_(pc.equal(table["groep"], "ALLE"), pc.equal(table["soort"], "GEBRUIK")))
+    return table.filter(pc.and_(pc.invert(place), pc.or_(headline, other)))
 
 
 def _lines(table: pa.Table) -> list[list[str | int]]:
