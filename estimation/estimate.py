@@ -150,7 +150,7 @@ def _project(
     found, data = headline
     if found is None:
         return [], []
-    rows = reports.projected(projection.ahead(streams(choices.seed, _AHEAD), found), linked, grid)
+    rows = reports.projected(projection.ahead(streams(choices.seed, _AHEAD), found, data), linked, grid)
     tried = backtest(linked, choices, corrected, data)
     if tried is None:
         return rows, []
