@@ -25,7 +25,7 @@ def run_manifest(settings: Settings) -> dict[str, Any]:
         "recipient": settings.recipient,
         "synthetic": settings.truth is not None,
         "plan": {"version": Plan().version, "sha256": Plan().digest()},
-        "estimation": {"seed": settings.seed, "draws": settings.draws, "sample": _sample(settings)},
+        "estimation": _estimation(settings),
         "agreements": governance.texts(settings),
         "inputs": [_input(settings, register, folder) for register, folder in _stored(settings)],
         "code": {room: resume.code_hash((room,)) for room in ROOMS},
@@ -34,8 +34,10 @@ def run_manifest(settings: Settings) -> dict[str, Any]:
     return {"run_id": resume.combined([json.dumps(facts, sort_keys=True)])[:12], **facts}
 
 
-def _sample(settings: Settings) -> str:
-    return "" if settings.clerical is None else resume.sha256_file(settings.clerical)
+def _estimation(settings: Settings) -> dict[str, Any]:
+    """What the estimates depend on beside the linked tables."""
+    sample = "" if settings.clerical is None else resume.sha256_file(settings.clerical)
+    return {"seed": settings.seed, "draws": settings.draws, "sample": sample, "full_bayes": settings.full_bayes}
 
 
 def _stored(settings: Settings) -> list[tuple[str, str]]:

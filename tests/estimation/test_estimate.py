@@ -304,3 +304,18 @@ def test_unknown_and_non_resident_are_no_strange_codes(folder: Path, data: table
     """0000 and empty are in this world's events: read, and of no municipality."""
     assert {"0000", None} <= set(pq.read_table(folder / "title_end_events.parquet")["gemeente"].to_pylist())
     assert (data.units.place < 0).any()
+
+
+def test_full_bayes_says_so_and_what_its_draws_are_worth(folder: Path, tmp_path: Path) -> None:
+    estimate.estimate(folder, tmp_path, Choices(seed=1, draws=100, full_bayes=True))
+    told = pq.read_schema(tmp_path / "estimates.parquet").metadata or {}
+    assert told[b"motor"] == b"volledig bayesiaans"
+    facts = pq.read_table(tmp_path / "estimate_facts.parquet").to_pylist()
+    worth = [row["waarde"] for row in facts if row["feit"] == "volledige_bayes_waarde"]
+    assert len(worth) == len(estimate.MEASURES)
+    assert all(0 < value <= 1 for value in worth)
+
+
+def test_empirical_bayes_has_no_such_fact(out: Path) -> None:
+    assert (pq.read_schema(out / "estimates.parquet").metadata or {})[b"motor"] == b"empirisch bayesiaans"
+    assert "volledige_bayes_waarde" not in pq.read_table(out / "estimate_facts.parquet")["feit"].to_pylist()
