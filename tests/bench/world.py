@@ -142,7 +142,7 @@ def score(kept: Path, draws: int) -> dict[str, np.ndarray]:
         **scored,
         **cells.of_backtest(data, tried),
         "seconds": np.array(took),
-        "made": np.array(about.get("seconds", np.nan)),
+        "made": np.array(about.get("seconds", 0.0)),
     }
 
 
