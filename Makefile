@@ -63,8 +63,8 @@ bench-delivery: setup ## make, convert and open a 5 GB delivery; fails above 500
 bench-pseudo: setup ## measure pseudonymisation and write docs/performance-pseudonymise.md
 	$(BIN)/python -m tests.bench.pseudonymise
 
-bench-estimate: setup ## synthetic countries through the whole pipeline: coverage, bias and CRPS; writes docs/methods.md
-	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.estimate
+bench-estimate: setup ## 200 synthetic countries through the whole pipeline (goes on where it was): coverage, bias, CRPS; writes docs/methods.md
+	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.estimate $(if $(STUDY),--kept $(STUDY)) $(if $(COUNTRIES),--countries $(COUNTRIES))
 
 bench-release: setup ## measure audit, suppression and rounding against the design's bounds
 	$(BIN)/python -m tests.bench.release

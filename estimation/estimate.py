@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_limits
 from estimation import corrections, ends, facts, projection, reports, summary, tables, use
 from estimation.arrays import Floats, streams
 from estimation.corrections import Sample
+from estimation.projection import Tried
 from estimation.summary import Grid, Measure, Row
 from estimation.tables import GROUPS, WINDOWS, Linked
 from estimation.use import Common, Counted, Use
@@ -25,17 +26,19 @@ from schemas.estimates import AANNAMEN, ESTIMAND, ESTIMATE_TABLES, MAANDEN
 
 ASSUMPTION = "B75"
 HEADLINE = ("ALLE", 6)
+MEASURES = tuple((group, months) for group in GROUPS for months in WINDOWS)
 DECIMALS = 12  # what is written: the last bits of a float differ by processor, and a run is to be the same on each
 _COMMON, _ENDS, _NEED, _AHEAD, _BACK, _USE = range(6)
 
 
 @dataclass(frozen=True)
 class Choices:
-    """What a run of the estimator may be told: seed, number of draws, a clerical sample."""
+    """What a run of the estimator may be told: seed, number of draws, a clerical sample, full Bayes (slower)."""
 
     seed: int = 2024
     draws: int = 1000
     sample: Sample = Sample()  # noqa: RUF009 - frozen
+    full_bayes: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ def estimate(linked_folder: Path, out: Path, choices: Choices | None = None) -> 
     for name, table in ESTIMATE_TABLES.items():
         told = {"estimand": ESTIMAND, "aannamen": f"{ASSUMPTION}: {AANNAMEN[ASSUMPTION]}", "soort": "geschat"}
         told |= {"zaad": str(chosen.seed), "trekkingen": str(chosen.draws), "indeling": "2023"}
+        told |= {"motor": "volledig bayesiaans" if chosen.full_bayes else "empirisch bayesiaans"}
         told |= {"interval": "90 procent, voorspellend; afgerond naar buiten op 5 in `schattingen`"}
         columns = {c.name: _column([row[c.name] for row in made.rows[name]], c.type) for c in table.columns}
         found = pa.table(columns, schema=table.arrow_schema().with_metadata(told))
@@ -70,30 +74,39 @@ def _column(values: list[object], kind: pa.DataType) -> pa.Array:
     return pc.round(found, DECIMALS) if pa.types.is_floating(kind) else found
 
 
+def common(linked: Linked, choices: Choices) -> Common:
+    """The corrections of a run, drawn once for all measures."""
+    return Common.draw(streams(choices.seed, _COMMON), linked, choices.sample, choices.draws)
+
+
+def use_of(linked: Linked, choices: Choices, corrected: Common, group: str, months: int) -> Use | None:
+    """One measure, with its own stream of draws: the same whichever other measures are made."""
+    rng = streams(choices.seed, _USE, MEASURES.index((group, months)))
+    return use.estimate(rng, linked, group, months, corrected, full=choices.full_bayes)
+
+
 def compute(linked: Linked, choices: Choices) -> Estimated:
     """Everything but the files."""
-    grid = Grid.of(linked.places, linked.halves)
-    common = Common.draw(streams(choices.seed, _COMMON), linked, choices.sample, choices.draws)
-    wanted = [(group, months) for group in GROUPS for months in WINDOWS]
+    grid, corrected = Grid.of(linked.places, linked.halves), common(linked, choices)
 
-    def one(place: int) -> tuple[Use | None, Counted, list[Row]]:
-        group, months = wanted[place]
-        found = use.estimate(streams(choices.seed, _USE, place), linked, group, months, common)
+    def one(measure: tuple[str, int]) -> tuple[Use | None, Counted, list[Row]]:
+        group, months = measure
+        found = use_of(linked, choices, corrected, group, months)
         data = use.counted(linked, group, months)
         return found, data, list(summary.rows(_measure(group, months, found, data), grid)) if found else []
 
-    finish = ends.estimate(streams(choices.seed, _ENDS), linked, common)
+    finish = ends.estimate(streams(choices.seed, _ENDS), linked, corrected)
     with ThreadPoolExecutor(2) as pool:  # draws and sorts leave the interpreter; each measure has its own stream
-        done = dict(zip(wanted, pool.map(one, range(len(wanted))), strict=True))
+        done = dict(zip(MEASURES, pool.map(one, MEASURES), strict=True))
     rows = list(summary.rows(_ends_measure(linked, finish), grid))
-    told = facts.corrections(linked, common, bool(choices.sample.examined))
+    told = facts.corrections(linked, corrected, bool(choices.sample.examined))
     for (group, months), (found, data, mine) in done.items():
         rows += mine
         if found is not None:
             told += facts.model(found, data, group, months)
             if group == "ALLE":
                 rows += summary.rows(_need(choices.seed, months, found, data, finish), grid)
-    ahead, more = _project(choices, linked, common, done[HEADLINE][:2], grid)
+    ahead, more = _project(choices, linked, corrected, done[HEADLINE][:2], grid)
     result = {
         "estimates": rows,
         "schattingen": summary.reader_rows(rows, linked.places, ASSUMPTION),
@@ -132,16 +145,21 @@ def _need(seed: int, months: int, found: Use, data: Counted, finish: Floats) -> 
 
 
 def _project(
-    choices: Choices, linked: Linked, common: Common, headline: tuple[Use | None, Counted], grid: Grid
+    choices: Choices, linked: Linked, corrected: Common, headline: tuple[Use | None, Counted], grid: Grid
 ) -> tuple[list[Row], list[Row]]:
     found, data = headline
     if found is None:
         return [], []
-    rows = reports.projected(projection.ahead(streams(choices.seed, _AHEAD), found), linked, grid)
-    rng = streams(choices.seed, _BACK)
-    group, months = HEADLINE
-    follow = corrections.followed(rng, linked, linked.units.use[group, months], MAANDEN[months], choices.draws)
-    tried = projection.backtest(rng, data, common, follow)
+    rows = reports.projected(projection.ahead(streams(choices.seed, _AHEAD), found, data), linked, grid)
+    tried = backtest(linked, choices, corrected, data)
     if tried is None:
         return rows, []
     return rows + reports.projected(tried, linked, grid), facts.coverage(tried, grid)
+
+
+def backtest(linked: Linked, choices: Choices, corrected: Common, data: Counted) -> Tried | None:
+    """The projection tried on the last four half-years of the headline measure; None when the series is too short."""
+    rng = streams(choices.seed, _BACK)
+    group, months = HEADLINE
+    follow = corrections.followed(rng, linked, linked.units.use[group, months], MAANDEN[months], choices.draws)
+    return projection.backtest(rng, data, corrected, follow)

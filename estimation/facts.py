@@ -64,6 +64,7 @@ def model(found: Use, data: Counted, group: str, months: int) -> list[Row]:
         "fay_herriot_variantie": other.variance,
         "fay_herriot_verschil": float(gap),
     }
+    told |= {} if found.worth is None else {"volledige_bayes_waarde": found.worth}
     rows = [fact(name, value, group, months) for name, value in told.items()]
     total = found.draws.sum(axis=(1, 2))
     return [*rows, fact("ongezien_deel", np.asarray(1 - data.y.sum() / np.maximum(total, 1.0)), group, months)]

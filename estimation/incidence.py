@@ -42,15 +42,17 @@ class Incidence:
         return int(self.at_risk[max(step, 0)]) if len(self.days) else 0
 
 
-def aalen_johansen(days: Ints, cause: Ints, entry: Ints | None = None) -> Incidence:
+def aalen_johansen(days: Ints, cause: Ints, entry: Ints | None = None, causes: int = 0) -> Incidence:
     """Estimate from exit days, causes (0 is censored, 1..K) and, for left truncation, days of entry.
+
+    `causes` is the least K: a cause that never came has incidence 0 throughout.
 
     Someone who enters on a day is at risk after it (entry < exit counts); without `entry` everyone is from the start.
     Censorings on a day come after its events, as is usual. ValueError when a person enters on or after the exit.
     """
     if entry is not None and (entry >= days).any():
         raise ValueError("a person enters before the exit")
-    causes = int(cause.max(initial=0))
+    causes = int(cause.max(initial=causes))
     steps = np.unique(days[cause > CENSORED])
     at_risk = _at_risk(steps, days, entry)
     events = np.array([_counts(steps, days[cause == k]) for k in range(1, causes + 1)]).reshape(causes, len(steps))

@@ -2,7 +2,9 @@
 
 Leavers per half-year times the cumulative incidence of use is, in this model, the half-year level b_t times the area
 rate. Log b_t is a random walk plus noise around its recent mean; its step size is estimated from the levels and never
-taken below that of counting alone. A prediction is a Poisson draw given a drawn level and a drawn area rate.
+taken below that of counting alone. Each municipality also goes its own way: one gamma factor per area for the period
+ahead, whose spread is learned from how two years of an area differed from what its rate foretold. A prediction is a
+Poisson draw given a drawn level, area rate and factor.
 """
 
 from __future__ import annotations
@@ -10,12 +12,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import gammaln, logsumexp
 
 from estimation import use
 from estimation.arrays import Floats, Ints, Rng
 from estimation.use import Common, Counted, Use
 
 AHEAD, RECENT = 4, 4
+CVS: Floats = np.linspace(0.01, 0.8, 80)
 LEAST_STEP = 0.03  # log points per half-year: policy changes happen even where ten half-years show none
 
 
@@ -34,10 +38,31 @@ class Tried(Prediction):
     informs: Floats
 
 
-def ahead(rng: Rng, found: Use) -> Prediction:
+def ahead(rng: Rng, found: Use, data: Counted) -> Prediction:
     """Use in the four half-years after the period."""
     level = walk(rng, found.levels, AHEAD)
-    return Prediction(scatter(rng, found.rates[:, :, None] * level[:, None, :], found.dispersion))
+    rates = found.rates * own_way(rng, found, data)
+    return Prediction(scatter(rng, rates[:, :, None] * level[:, None, :], found.dispersion))
+
+
+def own_way(rng: Rng, found: Use, data: Counted) -> Floats:
+    """Factor of each area in the period ahead (R x M), mean 1.
+
+    Counts of an area in blocks of four half-years are negative binomial around rate x levels x chance to be seen; the
+    spread (cv) of the factor is drawn from its posterior on a grid, prior half-normal(0.3).
+    """
+    inform = data.informs.astype(np.float64)
+    expected = found.rates.mean(axis=0)[:, None] * found.levels.mean(axis=0) * found.seen * inform
+    blocks = np.arange(data.y.shape[1])[::-1] // AHEAD
+    member = (blocks[:, None] == np.arange(int(blocks.max()) + 1)).astype(np.float64)
+    e, y = (expected @ member).ravel(), ((data.y * inform) @ member).ravel()
+    e, y = e[e > 0], y[e > 0]
+    shape = (1 / CVS**2)[:, None]
+    terms = gammaln(y + shape) - gammaln(shape) - shape * np.log1p(e / shape) - y * np.log(e + shape)
+    logs = terms.sum(axis=1) - 0.5 * (CVS / 0.3) ** 2
+    drawn = rng.choice(len(CVS), len(found.rates), p=np.exp(logs - logsumexp(logs)))
+    k = (1 / CVS[drawn] ** 2)[:, None]
+    return np.asarray(rng.gamma(k, size=found.rates.shape) / k, np.float64)
 
 
 def backtest(rng: Rng, data: Counted, common: Common, follow: Floats) -> Tried | None:
@@ -62,7 +87,8 @@ def backtest(rng: Rng, data: Counted, common: Common, follow: Floats) -> Tried |
     fitted = use.draw(rng, past, part, np.ones((len(follow), int(early.sum()))))
     level = walk(rng, fitted.levels, AHEAD)
     seen = (common.known * follow)[:, ~early] * common.sensitivity[:, None]
-    draws = scatter(rng, fitted.rates[:, :, None] * (level * seen)[:, None, :], fitted.dispersion)
+    rates = fitted.rates * own_way(rng, fitted, past)
+    draws = scatter(rng, rates[:, :, None] * (level * seen)[:, None, :], fitted.dispersion)
     return Tried(draws, data.y[:, ~early], data.informs[:, ~early].astype(np.float64))
 
 

@@ -13,14 +13,15 @@ from estimation.summary import Grid, Row
 from estimation.tables import Linked, half_index, half_name
 
 DAYS = (0, 30, 90, 180, 270, 365)
-CAUSES = {1: "WMO", 2: "DETENTIE"}
+CAUSES = {1: "WMO", 2: "DETENTIE", 3: "OVERLIJDEN", 4: "UITZETTING"}
 LISTS = ("Injus", "3RO", "Ifzo")
 LEVELS = ("gemeente", "veiligheidsregio", "land")
 LEAST_SEEN = 50
 
 
 def incidence(linked: Linked) -> list[Row]:
-    """Time from title end to first Wmo support, return to detention competing, per calendar year and over all.
+    """Time from title end to first Wmo support, per calendar year and over all. Competing, as far as a linked table
+    tells of them: return to detention, death, deportation; all causes of a cohort together add up to at most 1.
 
     In it: persons who can be linked, of a municipality that delivered throughout, or whose municipality nobody knows
     (most municipalities deliver; leaving them out would keep those who found support). Censored at the end of coverage.
@@ -31,17 +32,17 @@ def incidence(linked: Linked) -> list[Row]:
     until = np.maximum(linked.coverage_end - units.day, 0)
     start = np.maximum(units.offset, 0)
     start = np.where(units.use["ALLE", 12], start, until + 1)
-    day, cause = first_of({1: start, 2: np.maximum(units.detained, 1)}, np.minimum(until, DAYS[-1]))
+    later = {2: units.detained, 3: units.died, 4: units.deported}
+    events = {1: start, **{number: np.maximum(when, 1) for number, when in later.items()}}
+    day, cause = first_of(events, np.minimum(until, DAYS[-1]))
     years = np.array([linked.halves[half][:4] for half in units.half])
     rows = []
     for cohort in ("ALLE", *sorted(set(years.tolist()))):
         mine: Bools = inside & ((years == cohort) | (cohort == "ALLE"))
         if not (cause[mine] > 0).any():
             continue
-        found = aalen_johansen(day[mine], cause[mine])
+        found = aalen_johansen(day[mine], cause[mine], causes=len(CAUSES))
         for number, name in CAUSES.items():
-            if number > len(found.incidence):
-                continue
             for at in DAYS:
                 value, low, high = found.at(at, number)
                 rows.append(

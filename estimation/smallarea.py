@@ -64,7 +64,7 @@ def fit(y: Floats, exposure: Floats, x: Floats, fixed: int | None = None, *, pri
     normal(0, 3) prior on the slopes, which keep a handful of areas from giving a variance of exactly zero.
     """
     keep = exposure > 0
-    model = _Model(y[keep], exposure[keep], x[keep], x.shape[1] if fixed is None else fixed, prior)
+    model = Model(y[keep], exposure[keep], x[keep], x.shape[1] if fixed is None else fixed, prior)
     tau, point = 0.3, model.start()
     for _ in range(ROUNDS if model.regions else 1):
         point = model.maximise(point, tau)
@@ -91,7 +91,9 @@ def shrinkage(exposure: Floats, means: Floats, shape: Floats | float) -> Floats:
 
 
 @dataclass(frozen=True)
-class _Model:
+class Model:
+    """The (penalised) marginal likelihood of the hyperparameters: value, gradient, curvature, maximum."""
+
     y: Floats
     exposure: Floats
     x: Floats

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from estimation import guard
 from estimation.arrays import Bools, Ints
 from estimation.places import DISTRICTS, Places
 from schemas.estimates import MAANDEN
@@ -23,6 +24,9 @@ from schemas.linked import OUTCOMES
 GROUPS = {"ALLE": "outcome", "THUIS": "outcome_thuis", "OPVANG": "outcome_opvang"}
 WINDOWS = tuple(MAANDEN)
 _LAST_CLASS = {3: 4, 6: 5, 12: 6}  # how many of OUTCOMES count within the window
+# All that is ever opened; none of them holds a pseudonym.
+FILES = ("coverage", "persons", "detention_spells", "placement_requests", "title_chains", "care_spells",
+         "title_end_events", "tbs_events")  # fmt: skip
 NEVER = np.int64(1 << 40)
 RUNNING = np.int64(-9_999)
 _EPOCH = dt.date(1970, 1, 1)
@@ -41,6 +45,8 @@ class Units:
     day: Ints  # title end
     offset: Ints  # first Wmo start minus title end; RUNNING or NEVER
     detained: Ints  # first detention after the title end, minus title end; NEVER
+    died: Ints  # death on or after the title end that a detention or tbs notice tells of, minus title end; NEVER
+    deported: Ints  # the same for deportation
     use: dict[tuple[str, int], Bools]
 
 
@@ -96,12 +102,16 @@ def read(folder: Path) -> Linked:
     care = pq.read_table(folder / "care_spells.parquet", columns=["person_id", "care_end"])
     events = pq.read_table(folder / "title_end_events.parquet")
     events = events.filter(pc.is_null(events["excluded"]))
+    guard.check(coverage, events, spells, requests)
+    gone = _departures(
+        spells, pq.read_table(folder / "tbs_events.parquet", columns=["person_id", "gebeurtenis", "datum"])
+    )
     grid = (places, first, count)
     lists, region = _lists(persons, spells, places)
     return Linked(
         places,
         halves,
-        _units(events, persons, spells, requests, grid),
+        _units(events, persons, (spells, gone), requests, grid),
         _flags(coverage, "delivered", grid),
         _flags(coverage, "suspicious", grid),
         _outflow(spells, grid),
@@ -167,11 +177,18 @@ def _lookup(keys: Ints, values: Ints, wanted: Ints, missing: int) -> Ints:
     return np.where(keys[order][at] == wanted, values[order][at], missing)
 
 
-def _detained(spells: pa.Table, person: Ints, day: Ints) -> Ints:
-    """Days from each title end to the person's next detention; NEVER."""
-    begin = _days(spells["detention_begin"])
-    known = begin != NEVER
-    key = _ints(spells["person_id"])[known] * (1 << 20) + begin[known]
+def _departures(spells: pa.Table, tbs: pa.Table) -> pa.Table:
+    """Deaths and deportations that notices tell of: person_id, kind, day."""
+    parts = ((spells, "reden_einde", "detention_end"), (tbs, "gebeurtenis", "datum"))
+    columns = [[table[name] for name in ("person_id", *names)] for table, *names in parts]
+    chunks = [pa.chunked_array([*one.chunks, *other.chunks]) for one, other in zip(*columns, strict=True)]
+    return pa.table(dict(zip(("person_id", "kind", "day"), chunks, strict=True)))
+
+
+def _next(number: Ints, when: Ints, person: Ints, day: Ints) -> Ints:
+    """Days from each title end to the person's next event after it; NEVER. NEVER among `when` is no event."""
+    known = when != NEVER
+    key = number[known] * (1 << 20) + when[known]
     key.sort()
     at = np.searchsorted(key, person * (1 << 20) + day, side="right")
     found = key[np.minimum(at, max(len(key) - 1, 0))] if len(key) else np.zeros(len(person), np.int64)
@@ -179,9 +196,21 @@ def _detained(spells: pa.Table, person: Ints, day: Ints) -> Ints:
     return np.where(same, (found & ((1 << 20) - 1)) - day, NEVER)
 
 
+def _departed(gone: pa.Table, kind: str, person: Ints, day: Ints) -> Ints:
+    """Days to a death or deportation on the day of the title end or later."""
+    mine = gone.filter(pc.equal(gone["kind"], kind))
+    since = _next(_ints(mine["person_id"]), _days(mine["day"]), person, day - 1)
+    return np.where(since == NEVER, NEVER, since - 1)
+
+
 def _units(
-    events: pa.Table, persons: pa.Table, spells: pa.Table, requests: pa.Table, grid: tuple[Places, int, int]
+    events: pa.Table,
+    persons: pa.Table,
+    later: tuple[pa.Table, pa.Table],
+    requests: pa.Table,
+    grid: tuple[Places, int, int],
 ) -> Units:
+    spells, gone = later
     places, first, count = grid
     person, day = _ints(events["person_id"]), _days(events["title_end"])
     half, place = half_number(day) - first, places.index(events["gemeente"].to_pylist())
@@ -209,7 +238,9 @@ def _units(
         np.array(events["status"].to_pylist())[mine] == "VOORLOPIG",
         day[mine],
         least,
-        _detained(spells, person[mine], day[mine]),
+        _next(_ints(spells["person_id"]), _days(spells["detention_begin"]), person[mine], day[mine]),
+        _departed(gone, "OVERLIJDEN", person[mine], day[mine]),
+        _departed(gone, "UITZETTING", person[mine], day[mine]),
         {key: _any(flag[order], unit, len(mine)) for key, flag in _use(events).items()},
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from estimation import corrections, smallarea
+from estimation import corrections, full_bayes, smallarea
 from estimation.arrays import Bools, Floats, Ints, Rng
 from estimation.corrections import PRECISION_PRIOR, Sample
 from estimation.raking import Margin, rake
@@ -66,6 +66,7 @@ class Use:
     fit: Fit
     dispersion: float
     exposure: Floats  # M, as fitted
+    worth: float | None = None  # full Bayes: share of its proposals that its draws are worth; None: not asked
 
 
 def covariates(linked: Linked) -> tuple[Floats, int]:
@@ -91,23 +92,28 @@ def counted(linked: Linked, group: str, months: int) -> Counted:
     return Counted(y, informs, delivery, x, fixed, linked.places.district)
 
 
-def estimate(rng: Rng, linked: Linked, group: str, months: int, common: Common) -> Use | None:
+def estimate(rng: Rng, linked: Linked, group: str, months: int, common: Common, *, full: bool = False) -> Use | None:
     """Fit, correct, rake and draw one measure; None when nothing informs a model (fewer than three users counted)."""
     data = counted(linked, group, months)
     if int(data.y[data.informs].sum()) < 3:
         return None
     share = corrections.followed(rng, linked, linked.units.use[group, months], MAANDEN[months], len(common.sensitivity))
-    return draw(rng, data, common, share)
+    return draw(rng, data, common, share, full=full)
 
 
-def draw(rng: Rng, data: Counted, common: Common, follow: Floats) -> Use:
-    """The model itself, on counts alone: everything the simulations of the test suite need."""
+def draw(rng: Rng, data: Counted, common: Common, follow: Floats, *, full: bool = False) -> Use:
+    """The model itself, on counts alone: everything the simulations of the test suite need. `full`: full Bayes."""
     time = common.known * common.moves * follow * common.sensitivity[:, None]  # R x T, chance seen where delivered
     fitted, levels, exposure = _fit(data, time.mean(axis=0))
     dispersion = _dispersion(data, fitted, levels, time.mean(axis=0))
-    means, shapes = fitted.draw(rng, data.x, len(time))
     inform = data.informs.astype(np.float64)
     y = (data.y * inform).sum(axis=1)
+    means, shapes = fitted.draw(rng, data.x, len(time))
+    worth = None
+    if full:
+        posterior = full_bayes.sample(rng, y, exposure, data.x, data.fixed, count=len(time))
+        worth = posterior.worth
+        means, shapes = posterior.draw(data.x) if posterior.believed else (means, shapes)
     a, b = smallarea.posterior(y, (time * levels) @ inform.T, means, shapes[:, None], dispersion)
     rates = rng.gamma(a) / b
     total = (data.y * inform).sum(axis=0) + 0.5
@@ -119,7 +125,7 @@ def draw(rng: Rng, data: Counted, common: Common, follow: Floats) -> Use:
     expected = _benchmark(rng, data, expected, rates[:, :, None] * level[:, None, :] * seen)
     unseen = scatter(rng, expected, dispersion)
     found = rng.binomial(data.y, np.broadcast_to(common.precision[:, None, None], expected.shape))
-    return Use(found + unseen, rates, level, seen.mean(axis=0), fitted, dispersion, exposure)
+    return Use(found + unseen, rates, level, seen.mean(axis=0), fitted, dispersion, exposure, worth)
 
 
 def _fit(data: Counted, time: Floats) -> tuple[Fit, Floats, Floats]:

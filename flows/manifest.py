@@ -26,7 +26,7 @@ def run_manifest(settings: Settings) -> dict[str, Any]:
         "recipient": settings.recipient,
         "synthetic": settings.truth is not None,
         "plan": {"version": Plan().version, "sha256": Plan().digest()},
-        "estimation": {"seed": settings.seed, "draws": settings.draws, "sample": sample(settings)},
+        "estimation": _estimation(settings),
         "agreements": governance.texts(settings),
         "output": research.load(settings.agreements / "outputs" / f"{settings.recipient}.yaml").sha256,
         "inputs": [_input(settings, register, folder) for register, folder in _stored(settings)],
@@ -49,6 +49,12 @@ def versions() -> dict[str, str]:
 def sample(settings: Settings) -> str:
     """Hash of the clerical sample; empty without one."""
     return "" if settings.clerical is None else resume.sha256_file(settings.clerical)
+
+
+def _estimation(settings: Settings) -> dict[str, Any]:
+    """What the estimates depend on beside the linked tables."""
+    told = {"seed": settings.seed, "draws": settings.draws, "full_bayes": settings.full_bayes}
+    return {**told, "sample": sample(settings)}
 
 
 def _stored(settings: Settings) -> list[tuple[str, str]]:

@@ -51,7 +51,7 @@ def _of_then(settings: Settings, kept: Released, home: Path) -> Settings:
     """What decides about bytes as it was then; the machine (memory, threads, engine) as it is now."""
     run = kept.run
     told = {"period": run["period"], "release": run["release"], "recipient": run["recipient"]}
-    told |= {"seed": run["estimation"]["seed"], "draws": run["estimation"]["draws"]}
+    told |= {name: run["estimation"][name] for name in ("seed", "draws", "full_bayes")}
     return settings.model_copy(update={"home": home, "agreements": home / "agreements", **told})
 
 

@@ -120,7 +120,7 @@ def make_estimated(settings: Settings) -> Done:
 
     linked = settings.run / "linked"
     sample = corrections.Sample() if settings.clerical is None else corrections.Sample.read(settings.clerical)
-    choices = room.Choices(seed=settings.seed, draws=settings.draws, sample=sample)
+    choices = room.Choices(settings.seed, settings.draws, sample, settings.full_bayes)
 
     def work(out: Path) -> Facts:
         return {"estimates": room.estimate(linked, out, choices)["estimates"], "draws": settings.draws}
@@ -132,6 +132,7 @@ def make_estimated(settings: Settings) -> Done:
             "linked": resume.without_pseudonyms(resume.hashes(linked)),
             "seed": str(settings.seed),
             "draws": str(settings.draws),
+            "full_bayes": str(settings.full_bayes),
             "sample": "" if settings.clerical is None else resume.sha256_file(settings.clerical),
         },
         rooms=ESTIMATE_ROOMS,

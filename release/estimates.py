@@ -6,6 +6,7 @@ Estimates are not counts: they have no place in the tables of counts, their own 
 from __future__ import annotations
 
 import html
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from schemas.estimates import BASES, KWALITEIT, SCHATTINGEN
 from schemas.gemeente import gemeenten
 
 BASE = 5
+_NUMBER = re.compile(r"\d+(?:\.\d{3})*")
 SHOWN = ("GOED", "VOORZICHTIG")
 LEVELS = ("land", "provincie", "arrondissement", "veiligheidsregio")
 
@@ -43,8 +45,14 @@ def _measure(row: dict[str, Any]) -> tuple[str, str, str, int]:
 
 
 def _safe(row: dict[str, Any]) -> bool:
-    """Either three numbers that are multiples of 5, in order, or none; need names its assumption and use does not."""
+    """Either three numbers that are multiples of 5, in order, or none; need names its assumption and use does not.
+
+    The sentence says no other number than these; without them (it may quote the region) only multiples of 5.
+    """
     numbers = [row[name] for name in ("laag", "schatting", "hoog")]
+    said = {int(found.replace(".", "")) for found in _NUMBER.findall(row["weergave"])}
+    if any(number % BASE for number in said) or (row["kwaliteit"] in SHOWN and not said <= set(numbers)):
+        return False
     if (row["soort"] == "BEHOEFTE") != bool(row["aanname"]) or row["kwaliteit"] not in KWALITEIT:
         return False
     if row["kwaliteit"] not in SHOWN:

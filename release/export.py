@@ -35,7 +35,7 @@ def write_tables(protected: Protected, out: Path, provenance: dict[str, str]) ->
     return [*made, _xlsx(protected, out / "doelgroep_per_gemeente.xlsx", provenance)]
 
 
-def _safe(text: str) -> str:
+def safe(text: str) -> str:
     """A cell that a spreadsheet does not take for a formula."""
     return f"'{text}" if text.startswith(_FORMULA) else text
 
@@ -44,7 +44,7 @@ def _lines(table: pa.Table) -> list[tuple[str | int, ...]]:
     found = []
     for row in table.to_pylist():
         count = HIDDEN if row["aantal"] is None else row["aantal"]
-        text = [_safe(row[name]) for name in COLUMNS[:6]]
+        text = [safe(row[name]) for name in COLUMNS[:6]]
         found.append((*text, count, "ja" if row["gmsd_geleverd"] else "nee"))
     return found
 
@@ -75,7 +75,7 @@ def _xlsx(protected: Protected, path: Path, provenance: dict[str, str]) -> Path:
         legend.append(line)
     raw = io.BytesIO()
     book.save(raw)
-    path.write_bytes(_still(raw.getvalue()))
+    path.write_bytes(still(raw.getvalue()))
     return path
 
 
@@ -109,7 +109,7 @@ def explanation(provenance: dict[str, str]) -> list[tuple[str, str]]:
     ]
 
 
-def _still(data: bytes) -> bytes:
+def still(data: bytes) -> bytes:
     """The same archive with fixed times: the same table gives the same bytes."""
     out = io.BytesIO()
     with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:

@@ -1,4 +1,7 @@
-"""The gate's judge of what VNG and municipalities get: every count in every format is hidden or a multiple of 5."""
+"""The gate's judge of what VNG and municipalities get: every count in every format is hidden or a multiple of 5.
+
+Files of estimates are told by their columns and read back into the type that cannot hold an unsafe one.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
+from release import estimate_files
 from release.disclosure import BASE, HIDDEN, THRESHOLD
+from release.estimates import Estimates
 from release.export import HEADS
 from schemas.errors import DisclosureRefused
+from schemas.estimates import SCHATTINGEN
 from schemas.target_group import DOELGROEP
 
 _NUMBER_CELL = re.compile(r'<td class="n[^"]*">(?:<[^>]*>)?([^<]*)<')
@@ -66,6 +72,9 @@ def _shown(cell: object) -> str:
 
 
 def _counts(lines: list[list[str]]) -> list[str]:
+    if lines and tuple(lines[0]) == estimate_files.HEADS:
+        estimate_files.judge(lines[1:])
+        return []
     if not lines or tuple(lines[0]) != HEADS:
         raise DisclosureRefused("release_schema")
     return [line[HEADS.index("aantal")] for line in lines[1:]]
@@ -73,6 +82,9 @@ def _counts(lines: list[list[str]]) -> list[str]:
 
 def _parquet(path: Path) -> list[str]:
     table = pq.read_table(path)
+    if table.column_names == list(SCHATTINGEN.names):
+        Estimates(table)
+        return []
     if table.column_names != list(DOELGROEP.names):
         raise DisclosureRefused("release_schema")
     counts = [HIDDEN if value is None else str(value) for value in table["aantal"].to_pylist()]

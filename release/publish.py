@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from release import gate
 from release.disclosure import protect
+from release.estimate_files import write_estimates
 from release.estimates import Estimates
 from release.export import BANNER, write_tables
 from release.files import write_sums
@@ -51,6 +52,7 @@ def publish_vng(
     protected = protect(pq.read_table(linked / "target_group.parquet"))
     made = write_tables(protected, out, provenance)
     estimates = None if estimated is None else Estimates(pq.read_table(estimated / "schattingen.parquet"))
+    made += [] if estimates is None else write_estimates(estimates, out, provenance)
     made.append(write_page(protected, pq.read_table(linked / "funnel.parquet"), out, provenance, estimates))
     (out / "DEMO-NIET-VOOR-PUBLICATIE.txt").write_text(WHY, encoding="utf-8")
     facts = {**provenance, "cells": protected.table.num_rows, "hidden": protected.hidden}

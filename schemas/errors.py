@@ -162,6 +162,7 @@ ADVICE: dict[str, str] = {
     "bad_clerical": "the clerical sample is a CSV with soort, onderzocht, goed; see docs/methods.md for the kinds",
     "not_exported": "the researchers' tables of this period are not made; run `koppel run`, which makes them first",
     "not_estimated": "there are no estimates of this period; run `koppel estimate`, then publish again",
+    "unknown_area_code": "linked tables hold codes of areas that are in no list of 2023; link again, then estimate",
     "unknown_area": "no area of that code; use NL, a municipality, VR.., AR.. or PV.. code of the 2023 classification",
     "estimate_unsafe": "an estimate is not rounded, has no interval or should not be shown; nothing was released",
     "canaries_missing": "the agreed canaries are not in this delivery; make it again with this version of the tool",

@@ -109,11 +109,11 @@ SCHATTINGEN = OutTable(
 
 INCIDENCE = OutTable(
     "incidence",
-    "Cumulatieve incidentie: van titeleinde tot eerste Wmo-ondersteuning, met terugkeer in detentie als concurrent",
+    "Cumulatieve incidentie: van titeleinde tot Wmo-ondersteuning; concurrenten: detentie, overlijden, uitzetting",
     "one row per cohort (calendar year of the title end, or ALLE) x cause x day",
     (
         _c("cohort", _STR, "Jaar van het titeleinde, of ALLE."),
-        _c("oorzaak", _STR, "WMO of DETENTIE."),
+        _c("oorzaak", _STR, "WMO, DETENTIE, OVERLIJDEN of UITZETTING; de laatste twee alleen zoals Injus ze meldt."),
         _c("dag", pa.int32(), "Dagen na het titeleinde; dag 0 bevat wie al ondersteuning had."),
         _c("onder_risico", _INT, "Personen nog onder risico vlak voor deze dag."),
         _c("kans", _DBL, "Cumulatieve incidentie."),

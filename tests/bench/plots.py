@@ -72,3 +72,27 @@ def funnel(exposure: Floats, raw: Floats, smooth: Floats) -> str:
     words = "expected users (log scale): rate as counted (light) and as modelled (dark), relative to the covariate mean (log2)"
     body.append(_text(wide / 2, tall - 4, words))
     return _frame(wide, tall, "Funnel of shrinkage", body)
+
+
+def calibration(levels: Floats, curves: Sequence[tuple[str, Floats]]) -> str:
+    """Nominal level of central intervals against the share that holds the truth, one curve per class."""
+    side, left, body = 260, 40, []
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return left + side * x, side + 10 - side * y
+
+    for tick in (0.0, 0.25, 0.5, 0.75, 1.0):
+        (x, y), (right, _) = at(0.0, tick), at(1.0, tick)
+        body.append(f'<line x1="{x}" x2="{right}" y1="{y}" y2="{y}" stroke="#eee"/>')
+        body += [_text(x - 4, y + 4, f"{tick:.0%}", "end"), _text(at(tick, 0)[0], side + 26, f"{tick:.0%}")]
+    (x1, y1), (x2, y2) = at(0, 0), at(1, 1)
+    body.append(f'<line x1="{x1}" y1="{y1}" x2="{x2}" y2="{y2}" stroke="{RULE}" stroke-dasharray="4 3"/>')
+    for number, (name, shares) in enumerate(curves):
+        path = " ".join("{:.1f},{:.1f}".format(*at(float(x), float(y))) for x, y in zip(levels, shares, strict=True))
+        colour = f"hsl({210 + 150 * number // max(len(curves) - 1, 1)}, 60%, {30 + 6 * number}%)"
+        body.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="1.5"/>')
+        words, row = name.replace("<", "&lt;").replace(">", "&gt;"), 24 + 18 * number
+        body.append(f'<line x1="330" x2="350" y1="{row}" y2="{row}" stroke="{colour}" stroke-width="3"/>')
+        body.append(_text(356, row + 4, words, "start"))
+    body.append(_text(left + side / 2, side + 42, "nominal level (randomised PIT); dashed: perfect"))
+    return _frame(480, side + 50, "Calibration of central intervals", body)

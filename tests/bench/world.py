@@ -1,29 +1,31 @@
 """One synthetic country through the real steps, and what its planted truth says about the estimates.
 
-Suppliers' tool, gateway, sealed deliveries, conversion, linkage: the processes of `koppel run`, up to and with link.
+Suppliers' tool, gateway, sealed deliveries, conversion, linkage: the steps of `koppel run`, up to and with link. What
+the estimator reads of a country is kept with its truth, a few megabytes, so that an estimator that changed is scored
+anew without making and linking the countries again.
 """
 
 from __future__ import annotations
 
+import json
 import shutil
 import tempfile
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import numpy as np
 
-from estimation import ends, tables, use
 from estimation import estimate as room
-from estimation.arrays import Bools, Floats, Ints
+from estimation import tables, use
+from estimation.arrays import Floats, Ints
 from estimation.corrections import Sample
 from flows import demo, pipeline, report
 from flows.report import Mode, Reporter
-from flows.settings import Settings
 from schemas.estimates import MAANDEN
 from schemas.registers import REGISTERS
-from tests.estimation import scoring
+from synthetic import country
+from tests.bench import cells
 
 WINDOWS = (3, 6, 12)
 TRUE_ENDS = """
@@ -53,75 +55,42 @@ from ordered where title_end < date '2023-06-01'
 """
 
 
-@dataclass(frozen=True)
-class Example:
-    """One country's last whole year, for the plots: estimates and truth per municipality, raw and smoothed rates."""
-
-    mean: Floats
-    low: Floats
-    high: Floats
-    true: Ints
-    expected: Floats
-    raw: Floats
-    smooth: Floats
-
-
-@dataclass(frozen=True)
-class Scores:
-    """Per cell (municipality x period) of one country: everything the tables and plots need."""
-
-    period: np.ndarray  # "half" or "year"
-    months: Ints
-    size: Floats  # posterior mean
-    true: Ints
-    in80: Bools
-    in90: Bools
-    pit: Floats
-    crps: Floats
-    naive: Floats  # cells x 3 baselines
-    error: Floats
-    seconds: float
-    example: Example | None = None
-
-
-def link(folder: Path, scale: float, seed: int) -> Settings:
-    """Make and link a country; `folder` must not exist yet."""
-    report.use(Reporter(Mode.QUIET))
-    settings = demo.prepare(folder, port=4299)
-    demo.make_country(folder, scale=scale, seed=seed)
-    demo.suppliers_deliver(settings, folder)
-    for register in REGISTERS:
-        pipeline.intake(settings, register)
-    pipeline.link(settings)
-    return settings
-
-
-def standing(demo_folder: Path, seed: int, draws: int) -> Scores:
-    """Estimate and score a country that `koppel demo` made and linked."""
-    linked = next((demo_folder / "ttp" / "runs").glob("*/linked"))
-    return score(linked, demo_folder / "land" / "truth", seed, draws)
-
-
-def run(scale: float, seed: int, draws: int) -> Scores:
-    """Make, link, estimate and score one country; its folder is deleted afterwards."""
+def make(kept: Path, scale: float, seed: int, about: dict[str, object]) -> None:
+    """Make and link a country in a folder that is deleted; put in `kept` what the estimator reads, and the truth."""
     home = Path(tempfile.mkdtemp(prefix="koppel-bench-"))
+    began = time.monotonic()
     try:
         link(home / "demo", scale, seed)
-        return standing(home / "demo", seed, draws)
+        keep(home / "demo", kept, {**about, "scale": scale, "seed": seed, "seconds": time.monotonic() - began})
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def score(linked: Path, truth: Path, seed: int, draws: int) -> Scores:
-    """Estimate from the linked tables and hold every municipality cell against the truth."""
+def link(folder: Path, scale: float, seed: int) -> None:
+    """Make and link a country; `folder` must not exist yet."""
+    report.use(Reporter(Mode.QUIET))
+    settings = demo.prepare(folder, port=4299)
+    country.make(folder / "land", scale=scale, seed=seed)
+    demo.suppliers_deliver(settings, folder)
+    for register in REGISTERS:
+        pipeline.intake(settings, register)
+    pipeline.link(settings)
+
+
+def keep(demo_folder: Path, kept: Path, about: dict[str, object]) -> None:
+    """From a country as `koppel demo` lays it out: the tables the estimator reads, planted use, a clerical sample."""
+    linked, truth = next((demo_folder / "ttp" / "runs").glob("*/linked")), demo_folder / "land" / "truth"
+    part = kept.with_name(f"{kept.name}.part")
+    shutil.rmtree(part, ignore_errors=True)
+    part.mkdir(parents=True)
+    for name in tables.FILES:
+        shutil.copyfile(linked / f"{name}.parquet", part / f"{name}.parquet")
+    np.savez_compressed(part / "truth.npz", **{f"m{months}": use for months, use in truth_of(truth, linked).items()})
     sample = review(linked, truth)
-    began = time.process_time()
-    data = tables.read(linked)
-    found = room.compute(data, room.Choices(seed=seed, draws=draws, sample=sample))
-    took = time.process_time() - began
-    example = _example(found, truth_of(truth, data)[6])
-    parts = [_cells(found, truth_of(truth, data), months, seed) for months in WINDOWS]
-    return Scores(*(np.concatenate([p[i] for p in parts]) for i in range(10)), took, example)  # type: ignore[arg-type]
+    told = {**about, "examined": sample.examined, "right": sample.right}
+    (part / "about.json").write_text(json.dumps(told) + "\n", encoding="utf-8")
+    shutil.rmtree(kept, ignore_errors=True)
+    part.rename(kept)
 
 
 def review(linked: Path, truth: Path, most: int = 400) -> Sample:
@@ -134,8 +103,9 @@ def review(linked: Path, truth: Path, most: int = 400) -> Sample:
     return Sample({"gevoeligheid": examined, "precisie": used}, {"gevoeligheid": found, "precisie": right})
 
 
-def truth_of(truth: Path, data: tables.Linked) -> dict[int, Ints]:
+def truth_of(truth: Path, linked: Path) -> dict[int, Ints]:
     """Planted use per window (M x T): persons by true home and half-year."""
+    data = tables.read(linked)
     made = {months: np.zeros((len(data.places), len(data.halves)), np.int64) for months in WINDOWS}
     columns = ", ".join(
         f"count(distinct person) filter (where running or wmo_start - title_end between -90 and {MAANDEN[m]})"
@@ -153,71 +123,35 @@ def truth_of(truth: Path, data: tables.Linked) -> dict[int, Ints]:
     return made
 
 
-def _cells(found: room.Estimated, true: dict[int, Ints], months: int, seed: int) -> tuple[np.ndarray, ...]:
-    """Cells of one window. Half-years whose window passes the end of the synthetic world have no truth: left out."""
-    use_ = found.uses["ALLE", months]
-    assert use_ is not None
-    halves = len(found.linked.halves) - {3: 1, 6: 1, 12: 2}[months]
-    years = halves // 2
-    half_draws, half_true = use_.draws[:, :, :halves], true[months][:, :halves]
-    naive = np.stack(baselines(found.linked, months), axis=-1)[:, :halves]
-    made = []
-    for name, draws, planted, base in (
-        ("half", half_draws, half_true, naive),
-        (
-            "year",
-            _pairs(half_draws, years),
-            _pairs(half_true, years),
-            _pairs(naive.transpose(2, 0, 1), years).transpose(1, 2, 0),
-        ),
-    ):
-        flat, truth = draws.reshape(len(draws), -1), planted.ravel()
-        rng = np.random.default_rng([seed, months])
-        made.append(
-            (
-                np.full(len(truth), name),
-                np.full(len(truth), months),
-                flat.mean(axis=0),
-                truth,
-                scoring.covered(flat, truth, 0.8),
-                scoring.covered(flat, truth, 0.9),
-                scoring.pit(flat, truth, rng),
-                scoring.crps(flat, truth),
-                base.reshape(-1, 3),
-                flat.mean(axis=0) - truth,
-            )
-        )
-    return tuple(np.concatenate([part[i] for part in made]) for i in range(10))
+def score(kept: Path, draws: int) -> dict[str, np.ndarray]:
+    """Estimate a kept country and hold every cell against the truth; what tests/bench/cells.py says of each."""
+    about = json.loads((kept / "about.json").read_text(encoding="utf-8"))
+    sample = Sample(about["examined"], about["right"])
+    choices = room.Choices(seed=about["seed"], draws=draws, sample=sample)
+    began = time.process_time()
+    data = tables.read(kept)
+    common = room.common(data, choices)
+    found = {months: room.use_of(data, choices, common, "ALLE", months) for months in WINDOWS}
+    took = time.process_time() - began
+    with np.load(kept / "truth.npz") as truth:
+        true = {months: np.asarray(truth[f"m{months}"]) for months in WINDOWS}
+    scored = cells.of_country(data, found, true, about["seed"])
+    tried = room.backtest(data, choices, common, use.counted(data, *room.HEADLINE))
+    assert tried is not None
+    return {
+        **scored,
+        **cells.of_backtest(data, tried),
+        "seconds": np.array(took),
+        "made": np.array(about.get("seconds", 0.0)),
+    }
 
 
-def _example(found: room.Estimated, true: Ints) -> Example:
-    """Headline measure, the year before the last."""
-    used = found.uses["ALLE", 6]
-    assert used is not None
-    year = used.draws[:, :, -4:-2].sum(axis=2)
-    low, high = np.quantile(year, [0.05, 0.95], axis=0)
-    x, _ = use.covariates(found.linked)
-    data, prior = use.counted(found.linked, "ALLE", 6), used.fit.mean(x)
-    y = (data.y * data.informs).sum(axis=1)
-    seen = used.exposure > 0
-    raw = np.divide(y, used.exposure * prior, out=np.ones(len(y)), where=seen)
-    return Example(
-        year.mean(axis=0), low, high, true[:, -4:-2].sum(axis=1),
-        (used.exposure * prior)[seen], raw[seen], (used.rates.mean(axis=0) / prior)[seen],
-    )  # fmt: skip
-
-
-def _pairs(table: np.ndarray, years: int) -> np.ndarray:
-    """Half-years added up to years along the last axis."""
-    return table[..., : 2 * years].reshape(*table.shape[:-1], years, 2).sum(axis=-1)
-
-
-def baselines(linked: tables.Linked, months: int) -> tuple[Floats, Floats, Floats]:
-    """Observed only; national rate x persons whose title ends there; national ratio to end-of-detention notices."""
-    y = use.counted(linked, "ALLE", months).y.astype(np.float64)
-    placed, notices = ends.tabulate(linked).astype(np.float64), linked.outflow.astype(np.float64)
-    return (
-        y,
-        placed * (linked.units.use["ALLE", months].sum() / max(len(linked.units.half), 1)),
-        notices * (y.sum() / max(notices.sum(), 1.0)),
-    )
+def example(kept: Path, draws: int) -> dict[str, Floats]:
+    """The year before the last of one country, for the plots: estimates, truth, raw and smoothed rates."""
+    about = json.loads((kept / "about.json").read_text(encoding="utf-8"))
+    choices = room.Choices(seed=about["seed"], draws=draws, sample=Sample(about["examined"], about["right"]))
+    data = tables.read(kept)
+    found = room.use_of(data, choices, room.common(data, choices), "ALLE", 6)
+    assert found is not None
+    with np.load(kept / "truth.npz") as truth:
+        return cells.for_plots(data, found, np.asarray(truth["m6"]))

@@ -36,6 +36,10 @@ def write(folder: Path, *, places: int = 30, persons: int = 1500, seed: int = 1,
         "persons": [_person(n, bool(detained[n]), rng) for n in range(persons)],
         "detention_spells": [_spell(n, towns[home[n]], int(ends[n])) for n in np.nonzero(detained)[0]],
         "placement_requests": [_request(n, rng) for n in range(0, persons, 2)],
+        "tbs_events": [
+            {"person_id": n, "gebeurtenis": "OVERLIJDEN", "datum": _day(int(ends[n]) + 20)}
+            for n in range(6, persons, 50)
+        ],
         "care_spells": [_care(n, int(ends[n]), rng) for n in range(persons)],
         "title_chains": [_chain(n, int(ends[n]), n % 8 == 0) for n in range(persons)],
         "title_end_events": [

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
@@ -18,7 +20,7 @@ from estimation.estimate import Choices
 from estimation.places import Places
 from estimation.summary import Grid
 from estimation.use import Common
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, QualityGate
 from schemas.estimates import ESTIMAND, ESTIMATE_TABLES
 from tests.estimation import linked
 
@@ -252,3 +254,68 @@ def test_no_number_of_a_person_leaves_the_room(out: Path) -> None:
     for name in ESTIMATE_TABLES:
         assert not {"person_id", "link", "bsn", "skn"} & set(pq.read_schema(out / f"{name}.parquet").names)
     assert "person" not in json.dumps([c.name for t in ESTIMATE_TABLES.values() for c in t.columns])
+
+
+def test_every_cause_has_its_row_and_together_they_are_at_most_one(rows: Rows) -> None:
+    """Also a cause that never came in this world (deportation): 0, said, not left out."""
+    last = {r["oorzaak"]: r for r in rows["incidence"] if (r["cohort"], r["dag"]) == ("ALLE", 365)}
+    assert set(last) == {"WMO", "DETENTIE", "OVERLIJDEN", "UITZETTING"}
+    assert last["UITZETTING"]["kans"] == 0.0
+    assert 0.005 < last["OVERLIJDEN"]["kans"] < 0.03, "one in fifty persons dies 20 days after the title end"
+    assert sum(r["kans"] for r in last.values()) < 1
+
+
+def test_only_what_comes_first_counts() -> None:
+    """Days from the title end to what notices tell: of the same day and later, per person, and nothing before it."""
+    number, when = np.array([1, 1, 2, 4]), np.array([100, 300, 90, tables.NEVER])
+    person, day = np.array([1, 1, 2, 3, 4]), np.array([99, 100, 100, 100, 100])
+    never = int(tables.NEVER)
+    assert tables._next(number, when, person, day).tolist() == [1, 200, never, never, never]
+
+
+@pytest.mark.parametrize(
+    ("table", "column", "code"),
+    [
+        ("coverage", "gemeente", "9999"),
+        ("title_end_events", "gemeente", "0344X"),
+        ("detention_spells", "gemeente_settlement", "1234"),
+        ("placement_requests", "arrondissement", "GELDERLAND"),
+    ],
+)
+def test_an_area_that_nobody_knows_is_refused_before_anything_is_estimated(
+    folder: Path, tmp_path: Path, table: str, column: str, code: str
+) -> None:
+    """Its people would else be shared out over the country in silence. The code itself is not in the error."""
+    shutil.copytree(folder, tmp_path / "linked")
+    path = tmp_path / "linked" / f"{table}.parquet"
+    found = pq.read_table(path)
+    values = [code, code, *found[column].to_pylist()[2:]]
+    at = found.schema.get_field_index(column)
+    pq.write_table(found.set_column(at, found.schema.field(column), pa.array(values, pa.string())), path)
+    with pytest.raises(QualityGate) as refused:
+        estimate.estimate(tmp_path / "linked", tmp_path, Choices(draws=50))
+    assert refused.value.code == "unknown_area_code"
+    assert refused.value.facts == {"table": table, "column": column, "rows": 2}
+    assert code not in str(refused.value)
+    assert not list(tmp_path.glob("*.parquet"))
+
+
+def test_unknown_and_non_resident_are_no_strange_codes(folder: Path, data: tables.Linked) -> None:
+    """0000 and empty are in this world's events: read, and of no municipality."""
+    assert {"0000", None} <= set(pq.read_table(folder / "title_end_events.parquet")["gemeente"].to_pylist())
+    assert (data.units.place < 0).any()
+
+
+def test_full_bayes_says_so_and_what_its_draws_are_worth(folder: Path, tmp_path: Path) -> None:
+    estimate.estimate(folder, tmp_path, Choices(seed=1, draws=100, full_bayes=True))
+    told = pq.read_schema(tmp_path / "estimates.parquet").metadata or {}
+    assert told[b"motor"] == b"volledig bayesiaans"
+    facts = pq.read_table(tmp_path / "estimate_facts.parquet").to_pylist()
+    worth = [row["waarde"] for row in facts if row["feit"] == "volledige_bayes_waarde"]
+    assert len(worth) == len(estimate.MEASURES)
+    assert all(0 < value <= 1 for value in worth)
+
+
+def test_empirical_bayes_has_no_such_fact(out: Path) -> None:
+    assert (pq.read_schema(out / "estimates.parquet").metadata or {})[b"motor"] == b"empirisch bayesiaans"
+    assert "volledige_bayes_waarde" not in pq.read_table(out / "estimate_facts.parquet")["feit"].to_pylist()

@@ -5,6 +5,8 @@ Cheap (no registers, no linkage), so it runs with every test. The whole pipeline
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import kstest
@@ -137,6 +139,22 @@ def test_the_backtest_covers_in_a_stable_world(worlds: list[tuple[Counted, Use, 
     low, high = np.quantile(tried.draws, [0.025, 0.975], axis=0)
     cells = ((low <= tried.counted) & (tried.counted <= high))[tried.informs > 0]
     assert cells.mean() > 0.93
+
+
+def test_where_municipalities_go_their_own_way_the_projection_is_wider() -> None:
+    """Planted: one factor per municipality and two years, cv 0.4. The factor ahead has mean 1 and about that spread."""
+    counted, common, follow, _ = world(8, size=8.0)
+    rng = np.random.default_rng(1)
+    factor = np.repeat(rng.gamma(1 / 0.16, 0.16, (M, 2)), 4, axis=1)
+    wild = replace(counted, y=rng.poisson(np.maximum(counted.y.mean(axis=1), 0.1)[:, None] * factor) * counted.informs)
+    spread = []
+    for data in (counted, wild):
+        found = use.draw(streams(1, 1), data, common, follow)
+        ahead = projection.own_way(streams(1, 2), found, data)
+        assert ahead.mean() == pytest.approx(1.0, abs=0.02)
+        spread.append(float(ahead.std()))
+    assert spread[0] < 0.12
+    assert 0.2 < spread[1] < 0.5, "the area's own rate takes a part of a factor that lasts half the series"
 
 
 def test_too_short_a_series_has_no_backtest() -> None:

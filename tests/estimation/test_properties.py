@@ -87,7 +87,7 @@ def test_a_country_k_times_as_large_has_posteriors_sqrt_k_narrower(k: int) -> No
 def test_gradient_and_information_are_the_derivatives_of_the_likelihood() -> None:
     rng = np.random.default_rng(3)
     x, fixed = smallarea.design(np.column_stack([np.ones(40), rng.normal(size=40)]), rng.integers(0, 5, 40))
-    model = smallarea._Model(rng.poisson(6, 40).astype(float), rng.uniform(0.5, 2, 40), x, fixed, True)
+    model = smallarea.Model(rng.poisson(6, 40).astype(float), rng.uniform(0.5, 2, 40), x, fixed, True)
     point = rng.normal(0.3, 0.2, x.shape[1] + 1)
     for i in range(len(point)):
         step = np.zeros(len(point))

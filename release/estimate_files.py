@@ -1,0 +1,108 @@
+"""Estimates for VNG and municipalities as CSV, XLSX and Parquet: files of their own, never columns beside counts.
+
+Municipalities per year (per half-year nearly every one is refused), regions per half-year and year. The gate reads
+what stands on disk back into `Estimates`, so a file cannot hold what the type cannot.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from openpyxl import Workbook
+
+from release.estimates import Estimates
+from release.export import BANNER, safe, still
+from release.files import write_parquet
+from schemas.errors import DisclosureRefused
+from schemas.estimates import AANNAMEN, BASES, ESTIMAND, GROEPEN, KWALITEIT, SCHATTINGEN, SOORTEN
+
+HEADS = SCHATTINGEN.names
+_WHOLE = {column.name for column in SCHATTINGEN.columns if pa.types.is_integer(column.type)}
+_YEAR, _HEADLINE = 4, (0, 6)  # digits of a year; window of 6 months, and title ends, which have none
+
+
+def write_estimates(estimates: Estimates, out: Path, provenance: dict[str, str]) -> list[Path]:
+    """schattingen_per_gemeente and schattingen_per_regio as CSV and Parquet, and both in schattingen.xlsx."""
+    told = {**provenance, "soort": "geschat, niet geteld", "title": SCHATTINGEN.title, "warning": BANNER}
+    sheets = {name: _lines(chosen(estimates, name)) for name in ("gemeente", "regio")}
+    made = []
+    for name, lines in sheets.items():
+        made.append(_csv(lines, out / f"schattingen_per_{name}.csv"))
+        made.append(write_parquet(chosen(estimates, name), out / f"schattingen_per_{name}.parquet", told))
+    return [*made, _xlsx(sheets, out / "schattingen.xlsx", told)]
+
+
+def chosen(estimates: Estimates, name: str) -> pa.Table:
+    """What one reader gets: the headline window; of regions also the other windows, in years and not by group."""
+    table = estimates.table
+    place, year = pc.equal(table["niveau"], "gemeente"), pc.equal(pc.utf8_length(table["periode"]), _YEAR)
+    headline = pc.is_in(table["maanden"], value_set=pa.array(_HEADLINE, pa.int32()))
+    if name == "gemeente":
+        return table.filter(pc.and_(pc.and_(place, year), headline))
+    other = pc.and_(year, pc.and_(pc.equal(table["groep"], "ALLE"), pc.equal(table["soort"], "GEBRUIK")))
+    return table.filter(pc.and_(pc.invert(place), pc.or_(headline, other)))
+
+
+def _lines(table: pa.Table) -> list[list[str | int]]:
+    return [
+        ["" if value is None else safe(value) if isinstance(value, str) else value for value in row.values()]
+        for row in table.select(HEADS).to_pylist()
+    ]
+
+
+def _csv(lines: list[list[str | int]], path: Path) -> Path:
+    text = io.StringIO()
+    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
+    writer.writerow(HEADS)
+    writer.writerows(lines)
+    path.write_bytes(b"\xef\xbb\xbf" + text.getvalue().encode("utf-8"))
+    return path
+
+
+def _xlsx(sheets: dict[str, list[list[str | int]]], path: Path, told: dict[str, str]) -> Path:
+    book = Workbook(write_only=True)
+    for name, lines in sheets.items():
+        sheet = book.create_sheet(name)
+        sheet.freeze_panes = "A2"
+        sheet.column_dimensions["N"].width = 110  # the sentence
+        for line in (list(HEADS), *lines):
+            sheet.append(line)
+    legend = book.create_sheet("toelichting")
+    legend.column_dimensions["A"].width, legend.column_dimensions["B"].width = 30, 120
+    for line in explanation(told):
+        legend.append(line)
+    raw = io.BytesIO()
+    book.save(raw)
+    path.write_bytes(still(raw.getvalue()))
+    return path
+
+
+def explanation(told: dict[str, str]) -> list[tuple[str, str]]:
+    """The legend: what is estimated, what every word in a column means, where it comes from."""
+    return [
+        ("let op", BANNER),
+        ("geschat", "Dit zijn schattingen. Wat is geteld, staat in doelgroep_per_gemeente; tel beide nooit op."),
+        ("wat", ESTIMAND),
+        ("laag, hoog", "In negen van de tien gevallen ligt het echte aantal hiertussen; naar buiten afgerond op 5."),
+        *(pair for words in (SOORTEN, GROEPEN, BASES, KWALITEIT, AANNAMEN) for pair in words.items()),
+        *told.items(),
+    ]
+
+
+def judge(lines: list[list[str]]) -> None:
+    """The gate's reading of a CSV or sheet, as text: DisclosureRefused estimate_unsafe or release_schema."""
+    try:
+        rows = [{name: _value(name, text) for name, text in zip(HEADS, line, strict=True)} for line in lines]
+    except ValueError:
+        raise DisclosureRefused("release_schema") from None
+    Estimates(pa.Table.from_pylist(rows, schema=SCHATTINGEN.arrow_schema()))
+
+
+def _value(name: str, text: str) -> str | int | None:
+    if name not in _WHOLE:
+        return text
+    return int(text) if text else None

@@ -1,0 +1,64 @@
+"""The machinery of the simulation study: its verdicts on cells whose law is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.bench import verdicts
+
+COUNTRIES, EACH = 120, 40
+COUNTRY = np.repeat(np.arange(COUNTRIES), EACH)
+LARGE = verdicts.Stratum("gemeente", ">= 20", 20.0, np.inf, True, 2.0)
+SMALL = verdicts.Stratum("gemeente", "< 1", 0.0, 1.0, False, 1.1)
+
+
+def shared(strength: float, seed: int = 1) -> np.ndarray:
+    """Uniform values whose country has a common part: what cells look like that share corrections."""
+    from scipy.special import ndtr
+
+    rng = np.random.default_rng(seed)
+    own, common = rng.standard_normal(COUNTRIES * EACH), rng.standard_normal(COUNTRIES)[COUNTRY]
+    return np.asarray(ndtr(np.sqrt(1 - strength) * own + np.sqrt(strength) * common))
+
+
+def test_the_error_of_a_mean_is_that_of_countries_not_of_cells() -> None:
+    values = np.random.default_rng(0).standard_normal(COUNTRIES)[COUNTRY]  # one number per country
+    found, error = verdicts.mean(values, COUNTRY)
+    assert found == pytest.approx(values.mean())
+    assert error == pytest.approx(values[::EACH].std(ddof=1) / np.sqrt(COUNTRIES), rel=1e-6)
+
+
+def test_one_country_has_no_error() -> None:
+    assert np.isnan(verdicts.mean(np.ones(4), np.zeros(4, np.int64))[1])
+
+
+def test_uniform_values_pass_also_when_the_cells_of_a_country_hang_together() -> None:
+    """40 worlds with strongly dependent cells: rejected at 5 percent about as often as that, not nearly always."""
+    refused = [verdicts.uniform(shared(0.3, seed), COUNTRY)[1] < 0.05 for seed in range(40)]
+    assert sum(refused) <= 7
+
+
+def test_values_that_are_not_uniform_are_refused() -> None:
+    apart, chance = verdicts.uniform(shared(0.1) ** 1.3, COUNTRY)
+    assert chance < 1e-3
+    assert apart > 0.02
+
+
+def test_too_few_countries_say_nothing() -> None:
+    few = COUNTRY < 10
+    assert np.isnan(verdicts.uniform(shared(0.0)[few], COUNTRY[few])[1])
+    assert verdicts.held(LARGE, (0.5, 0.01), [(9.0, 0.1)], 10) == (None, None)
+
+
+def test_large_counts_must_not_cover_too_much_either() -> None:
+    better = [(2.5, 0.1)]
+    assert verdicts.held(LARGE, (0.90, 0.005), better, 200) == (True, True)
+    assert verdicts.held(LARGE, (0.96, 0.005), better, 200) == (False, True)
+    assert verdicts.held(SMALL, (0.96, 0.005), better, 200) == (True, True)
+    assert verdicts.held(SMALL, (0.85, 0.005), [(1.0, 0.01)], 200) == (False, False)
+
+
+def test_the_calibration_curve_of_uniform_values_is_the_diagonal() -> None:
+    levels = np.array([0.2, 0.5, 0.9])
+    assert verdicts.calibration(shared(0.0), levels) == pytest.approx(levels, abs=0.03)
