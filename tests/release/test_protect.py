@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from release.protect import gauss, primary
+from release.protect import attack, gauss, primary
 from release.protect import spec as specification
 from release.protect.attack import Attack, Goals, Verdict
 from release.protect.design import audit, protect
@@ -92,6 +92,16 @@ def test_tables_that_do_not_add_up_are_refused() -> None:
     values[0] = 9
     with pytest.raises(DisclosureRefused, match="tables_disagree"):
         Attack(system, values, values).run(Goals.of_width(np.array([0]), 5))
+
+
+def test_a_cell_that_nothing_limits_is_safe_and_needs_no_luck(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everything is hidden, so no cell has a largest value; the search by single cells must say safe all the same."""
+    system, values = grid(np.array([[1.0, 2], [3, 4]]))
+    monkeypatch.setattr(attack, "SHARED", 0)
+    found = Attack(system, values * 0, values + np.inf).run(Goals.of_width(np.arange(9), 5), values)
+    assert len(found.unsafe) == 0
+    few = Attack(system, values * 0, np.where(np.arange(9) == 8, values, np.inf)).run(Goals.of_width(np.arange(8), 11))
+    assert len(few.unsafe) == 8  # the grand total is 10: nothing in it can be 11 wide
 
 
 def problem(counts: np.ndarray, threshold: int = 3) -> Problem:
