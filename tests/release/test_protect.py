@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -45,13 +44,10 @@ def everything_that_fits(system: System, values: Floats, hidden: np.ndarray) -> 
     """Brute force: every whole-number table up to the grand total that agrees with what is shown."""
     cells = np.flatnonzero(hidden)
     top = int(values.max())
-    found = []
-    for guess in itertools.product(range(top + 1), repeat=len(cells)):
-        table = values.copy()
-        table[cells] = guess
-        if not system.broken(table):
-            found.append(table)
-    return np.array(found)
+    guesses = np.indices((top + 1,) * len(cells)).reshape(len(cells), -1).T
+    tables = np.tile(values, (len(guesses), 1))
+    tables[:, cells] = guesses
+    return np.asarray(tables[(system.matrix @ tables.T == 0).all(axis=0)])
 
 
 SMALL = st.lists(st.integers(0, 5), min_size=6, max_size=6)
