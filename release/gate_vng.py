@@ -80,6 +80,17 @@ def _parquet(path: Path) -> list[str]:
     return counts + shown
 
 
+def numbers_of_page(path: Path) -> list[int | None]:
+    """Every count on a page; None where it is hidden. DisclosureRefused release_schema, small_count_shown."""
+    found: list[int | None] = []
+    for shown in _html(path):
+        text = shown.strip().replace(".", "")
+        if text != HIDDEN and not text.isdigit():
+            raise DisclosureRefused("small_count_shown")
+        found.append(None if text == HIDDEN else int(text))
+    return found
+
+
 def _html(path: Path) -> list[str]:
     text = path.read_text(encoding="utf-8")
     if re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//|@import|url\(\s*[\"']?http|<script", text):

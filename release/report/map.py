@@ -78,7 +78,7 @@ PATTERNS = (
 def legend() -> list[tuple[str, str]]:
     """(inline SVG swatch, words) per class, for hidden counts and for municipalities that did not deliver."""
     boxes = [(COLOURS[index], words) for index, (_, words) in enumerate(CLASSES)]
-    boxes.append(("url(#klein)", "minder dan 10 in een halfjaar: verborgen"))
+    boxes.append(("url(#klein)", "verborgen: te klein of te herleiden"))
     made = [
         (_swatch(f'<rect width="20" height="20" fill="{colour}" stroke="#555"/>'), words) for colour, words in boxes
     ]

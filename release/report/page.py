@@ -13,11 +13,35 @@ from markupsafe import Markup
 
 from release.disclosure import HIDDEN, LEGEND, Protected, protect_number
 from release.estimates import Estimates, section
+from release.protect.edition import Protected as Edition
 from release.report import map as hexmap
 from schemas.gemeente import gemeenten
 from schemas.target_group import NIVEAUS
 
 FOLDER = Path(__file__).parent
+HALVES = {1: "een halfjaar", 2: "som van twee halfjaren"}
+
+
+@dataclass(frozen=True)
+class Words:
+    """What differs between the demonstration of a run and a release: the warning, and how to read numbers."""
+
+    warning: str
+    hidden: str
+    numbers: str
+    short: str
+    synthetic: bool
+    demo: bool = False
+
+
+DEMO = Words(
+    "Demo, niet voor publicatie. Alle personen in deze cijfers zijn verzonnen.",
+    "minder dan 10 mensen. Ook nul krijgt dit teken. Zo kan niemand worden herkend.",
+    f"{LEGEND}.",
+    "minder dan 10 mensen",
+    synthetic=True,
+    demo=True,
+)
 SHOWN = (
     ("titel_eindes", "Titel eindigt"),
     ("wmo_180", "Met Wmo"),
@@ -52,7 +76,7 @@ class Year:
         return None if any(v is None for v in values) else sum(v for v in values if v is not None)
 
 
-def latest(protected: Protected) -> Year:
+def latest(protected: Protected | Edition) -> Year:
     """The last year of the table."""
     listed = protected.table.to_pylist()
     year = max(row["halfjaar"] for row in listed)[:4]
@@ -122,7 +146,7 @@ def _tiles(found: Year) -> list[hexmap.Tile]:
     made = []
     for place in gemeenten():
         count = found.total("gemeente", place.code, "titel_eindes")
-        text = "minder dan 10 in een halfjaar, verborgen" if count is None else f"{_words(count)} personen"
+        text = "verborgen, want te klein of te herleiden" if count is None else f"{_words(count)} personen"
         delivered = found.delivered["gemeente", place.code]
         made.append(
             hexmap.Tile(
@@ -150,10 +174,17 @@ def _funnel(funnel: pa.Table) -> list[dict[str, Any]]:
 
 
 def write_page(
-    protected: Protected, funnel: pa.Table, out: Path, provenance: dict[str, str], estimates: Estimates | None = None
+    protected: Protected | Edition,
+    funnel: pa.Table,
+    out: Path,
+    provenance: dict[str, str],
+    *,
+    estimates: Estimates | None = None,
+    words: Words = DEMO,
 ) -> Path:
     """Write doelgroep.html; needs no network, no script, no other file. With estimates: a section of their own."""
     found = latest(protected)
+    halves = len({row["halfjaar"] for row in protected.table.to_pylist() if row["halfjaar"].startswith(found.year)})
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     text = environment.get_template("page.html.j2").render(
         css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
@@ -169,7 +200,8 @@ def write_page(
         regios=_regions(found),
         trechter=_funnel(funnel),
         teken=HIDDEN,
-        uitleg=LEGEND,
+        woorden=words,
+        optelling=HALVES[halves],
         herkomst=list(provenance.items()),
     )
     path = out / "doelgroep.html"

@@ -167,7 +167,7 @@ SPEC = specification.load()
 @pytest.fixture(scope="module")
 def half() -> tuple[pa.Table, Period, np.ndarray]:
     table = target_group(halves=("2023H2",), mean=1.5)
-    _, made = periods(table, SPEC, SPEC.audiences["vng"])
+    _, made = periods(table, SPEC, SPEC.basis)
     return table, made[0], protect(made[0]).hidden
 
 
@@ -216,7 +216,7 @@ def test_one_revised_person_hides_the_cell(tmp_path: Path, half: tuple[pa.Table,
     before[place] -= 3
     old = table.set_column(table.schema.get_field_index("aantal"), "aantal", pa.array(before, pa.int64()))
     record(tmp_path, show(old), release="r1", audience="vng", vintage="a", geography=2023)
-    layout, made = periods(table, SPEC, SPEC.audiences["vng"])
+    layout, made = periods(table, SPEC, SPEC.basis)
     (found,) = Ledger.read(tmp_path, vintage="b", geography=2023).apply(made, layout, SPEC)
     row = layout.areas.index(("land", "NL"))
     assert found.judged.reason[row, 0] == primary.Reason.REVISION
@@ -228,7 +228,7 @@ def test_one_revised_person_hides_the_cell(tmp_path: Path, half: tuple[pa.Table,
 def test_a_merged_municipality_does_not_give_away_its_small_part() -> None:
     """Weesp joined Amsterdam in 2022: Amsterdam shown before and the merged one now would show Weesp."""
     table = target_group(halves=("2023H2",), mean=1.5)
-    layout, made = periods(table, SPEC, SPEC.audiences["vng"])
+    layout, made = periods(table, SPEC, SPEC.basis)
     row, column = layout.areas.index(("gemeente", "0363")), list(SPEC.measures).index("titel_eindes")
     made[0].values[row, column] = 104
     nothing = np.zeros(made[0].values.shape, dtype=np.int64)
@@ -242,7 +242,7 @@ def test_a_merged_municipality_does_not_give_away_its_small_part() -> None:
 def test_what_was_shown_before_stays_known(tmp_path: Path, half: tuple[pa.Table, Period, np.ndarray]) -> None:
     table = half[0]
     record(tmp_path, show(table, 1), release="r1", audience="vng", vintage="a", geography=2023)
-    layout, made = periods(table, SPEC, SPEC.audiences["vng"])
+    layout, made = periods(table, SPEC, SPEC.basis)
     with pytest.raises(DisclosureRefused, match="already_shown"):
         Ledger.read(tmp_path, vintage="a", geography=2023).apply(made, layout, SPEC)
 

@@ -221,7 +221,7 @@ def test_map_and_table_show_the_same_numbers(page: Page, linked: Path, vng: Path
     for place in gemeenten():
         shown = rows[place.naam]
         told = titles[place.naam.replace("'", "&#x27;")]
-        assert told.startswith("minder dan 10" if shown == HIDDEN else f"{shown} personen")
+        assert told.startswith("verborgen" if shown == HIDDEN else f"{shown} personen")
 
 
 def test_a_year_is_hidden_when_one_of_its_halves_is() -> None:

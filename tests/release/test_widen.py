@@ -20,7 +20,7 @@ SMALL = frozenset({"Groningen", "Drenthe", "Limburg"})
 
 @pytest.fixture(scope="module")
 def period() -> Period:
-    _, (made,) = periods(target_group(halves=("2023H2",), mean=4, provinces=SMALL), SPEC, SPEC.audiences["vng"])
+    _, (made,) = periods(target_group(halves=("2023H2",), mean=4, provinces=SMALL), SPEC, SPEC.basis)
     return made
 
 
