@@ -10,6 +10,7 @@ from release.deliver import read
 from release.deliver.face import Face
 from release.estimates import Estimates
 from release.gate_vng import numbers_of_page
+from release.report.page import latest
 from schemas.errors import DisclosureRefused
 
 ALLOWED = frozenset({".csv", ".json", ".parquet", ".xlsx", ".xml", ".html", ".sig", ""})
@@ -37,7 +38,7 @@ def check(folder: Path, face: Face) -> int:
 def _page(path: Path, face: Face) -> None:
     """Numbers of persons on the page are sums of what the tables show; the funnel's are multiples of 5."""
     given = face.protected.table.to_pylist()
-    year = max(row["halfjaar"] for row in given)[:4]
+    year = latest(face.protected).year
     sums: dict[tuple[str, str, str], int] = {}
     for row in given:
         if row["halfjaar"].startswith(year):

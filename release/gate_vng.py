@@ -11,6 +11,7 @@ from python_calamine import CalamineWorkbook, SheetVisibleEnum
 
 from release.disclosure import BASE, HIDDEN, THRESHOLD
 from release.export import HEADS
+from release.report.page import SCRIPT
 from schemas.errors import DisclosureRefused
 from schemas.target_group import DOELGROEP
 
@@ -92,7 +93,7 @@ def numbers_of_page(path: Path) -> list[int | None]:
 
 
 def _html(path: Path) -> list[str]:
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8").replace(f"<script>{SCRIPT}</script>", "", 1)
     if re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//|@import|url\(\s*[\"']?http|<script", text):
         raise DisclosureRefused("release_schema", kind="outside_request")
     return _NUMBER_CELL.findall(text) + [a or b for a, b in _NUMBER_TEXT.findall(text)]

@@ -70,8 +70,8 @@ def fill(tile: Tile) -> str:
 
 
 PATTERNS = (
-    '<defs><pattern id="klein" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-    '<rect width="5" height="5" fill="#fff"/><rect width="1.6" height="5" fill="#8a8a8a"/></pattern></defs>'
+    '<defs><pattern id="klein" width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+    '<rect width="4" height="4" fill="#e6e8eb"/><rect width="1" height="4" fill="#a4a9b0"/></pattern></defs>'
 )
 
 
