@@ -81,7 +81,7 @@ def test_the_evidence_counts_reasons_and_holds_no_value(released: Path) -> None:
 def test_it_can_be_checked_again_and_listed(site: Site, released: Path) -> None:
     done = site.koppel("release", "check", released.name, "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["files"] == 12
+    assert json.loads(done.stdout)["files"] == 14
     listed = site.koppel("release", "list", "--json")
     (entry,) = json.loads(listed.stdout)
     assert (entry["release"], entry["audience"], entry["base"], entry["number"]) == ("eerste", "vng", 5, 1)
