@@ -32,7 +32,7 @@ ROLES = (
     Role("gateway", ("deliver",), (), ("gateway",)),  # keys: those of the suppliers it delivers for
     Role("converter", ("convert", "recipient", "scan"), ("converter",), ()),
     Role("linker", ("open", "link", "estimate", "export"), ("linker",), ("runs",)),
-    Role("releaser", ("publish", "sign"), ("gate",), ("releases",)),
+    Role("releaser", ("publish", "sign", "sign-file"), ("gate",), ("releases",)),
     Role("auditor", ("verify", "record", "certify", "audit-serve"), ("audit",), ("state",)),
 )
 NAMES = tuple(role.name for role in ROLES)

@@ -22,6 +22,7 @@ from flows.verbs.estimate import estimate
 from flows.verbs.metrics import metrics
 from flows.verbs.plan import plan_app
 from flows.verbs.reconcile import reconcile
+from flows.verbs.release import app as release_app
 from flows.verbs.reproduce import reproduce
 from flows.verbs.scan import scan
 from flows.verbs.serve import serve
@@ -39,6 +40,7 @@ app.command(key_verbs.app)
 app.command(audit.app)
 app.command(blind.app)
 app.command(audit_tables_app)
+app.command(release_app)
 app.command(retain.retain)
 app.command(status)
 app.command(estimate)

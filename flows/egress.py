@@ -6,6 +6,7 @@ converter's keys, because it must know what canaries look like in every domain, 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -15,17 +16,22 @@ from flows.settings import Settings
 from release import gate
 
 
-def passed(settings: Settings, out: Path, home: Future[dict[str, Any]] | None = None) -> dict[str, int]:
+def passed(
+    settings: Settings,
+    out: Path,
+    home: Future[dict[str, Any]] | None = None,
+    judge: Callable[[Path], int] = gate.check_release,
+) -> dict[str, int]:
     """Judge a complete release folder and sign it; returns what was looked at. DisclosureRefused when it stops.
 
     Order: schema, labels and small counts of every file; canaries and density of numbers in what leaves, canaries in
     everything else the TTP holds; then checksums, signed. Any refusal leaves the folder without its final name.
-    `home` is the scan of what the TTP holds, when it was begun earlier (`at_home`).
+    `home` is the scan of what the TTP holds, when it was begun earlier (`at_home`); `judge` fits the kind of folder.
     """
     with ThreadPoolExecutor(2) as pool:
         staying = home or pool.submit(at_home, settings, out)
         looking = pool.submit(rooms.pseudonymize, "scan", "--leaving", out, *_needles(settings))
-        files = gate.check_release(out)
+        files = judge(out)
         looked = looking.result()
         staying.result()
     gate.write_sums(out)

@@ -104,8 +104,13 @@ def outputs(settings: Settings) -> list[Made]:
 
 def require_outputs(settings: Settings) -> list[Agreement]:
     """ConfigError output_not_agreed unless every agreement concerned allows every output; returns the agreements."""
+    return require_agreed(settings, outputs(settings))
+
+
+def require_agreed(settings: Settings, wanted: list[Made]) -> list[Agreement]:
+    """The same for the outputs named here."""
     found = concerned(settings)
-    for made in outputs(settings):
+    for made in wanted:
         for agreement in found:
             if fault := _fault(made, agreement.outputs.get(made.kind)):
                 raise ConfigError("output_not_agreed", agreement=agreement.agreement, kind=made.kind, field=fault)

@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-_SUFFIXES = {".py", ".sql", ".csv", ".j2", ".css", ".yaml"}
+_SUFFIXES = {".py", ".sql", ".csv", ".j2", ".css", ".js", ".yaml"}
 Facts = dict[str, str | int | bool]
 
 

@@ -175,6 +175,18 @@ def _sign(given: argparse.Namespace) -> Answer:
     return {"signed": commands.sign_release(given.folder, given.keys)}
 
 
+def _sign_file(given: argparse.Namespace) -> Answer:
+    from pseudonymize import commands  # noqa: PLC0415
+
+    return {"sha256": commands.sign_file(given.source, given.keys)}
+
+
+def _verify_file(given: argparse.Namespace) -> Answer:
+    from pseudonymize import commands  # noqa: PLC0415
+
+    return {"sha256": commands.verify_file(given.source, given.public)}
+
+
 VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]] = {
     "check": (_check, ("source", "register?", "agreement?", "synthetic!", "quarantine?")),
     "deliver": (
@@ -193,6 +205,8 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]]
     "recipient": (_recipient, ("source", "recipient", "keys", "out", "epoch?")),
     "scan": (_scan, ("folder?", "leaving?", "store?", "keys?", "recipients?", "skip?", "list?", "report!")),
     "sign": (_sign, ("folder", "keys")),
+    "sign-file": (_sign_file, ("source", "keys")),
+    "verify-file": (_verify_file, ("source", "public")),
     "keys": (_keys, ("home", "suppliers", "recipients", "project", "epoch", "pre-epoch?")),
     **keyverbs.VERBS,
     **blind_verbs.VERBS,

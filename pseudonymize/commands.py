@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from pseudonymize.parties import ConverterKeys, PublicKeys, SupplierKeys
 from pseudonymize.report import DeliveryReport
 from pseudonymize.scan import Found, Scanner
 from schemas import agreement as agreements
-from schemas.errors import ConfigError
+from schemas.errors import ConfigError, DeliveryError, KeyUnavailable
 from schemas.registers import register as find
 
 MAX_COVERAGE = 4 << 20
@@ -127,3 +128,25 @@ def sign_release(folder: Path, keys: Path) -> int:
     for path in sums:
         path.with_name("SHA256SUMS.sig").write_bytes(signing.sign(key.secret, path.read_bytes()))
     return len(sums)
+
+
+def sign_file(source: Path, keys: Path) -> str:
+    """Sign one file's exact bytes with the gate's key, as `source`.sig; returns the file's SHA-256."""
+    key = key_files.load(keys / "sign.key", "sign")
+    text = source.read_bytes()
+    source.with_name(f"{source.name}.sig").write_bytes(signing.sign(key.secret, text))
+    return hashlib.sha256(text).hexdigest()
+
+
+def verify_file(source: Path, public: Path) -> str:
+    """SHA-256 of a file that carries the gate's signature. DeliveryError bad_signature; KeyUnavailable key_missing.
+
+    `public` is the folder with gate.pem; stock tools check the same: openssl pkeyutl -verify -pubin -rawin.
+    """
+    text, signature = source.read_bytes(), source.with_name(f"{source.name}.sig")
+    if not signature.is_file():
+        raise DeliveryError("bad_signature", file="sig")
+    if not (public / "gate.pem").is_file():
+        raise KeyUnavailable("key_missing", file="gate.pem")
+    signing.verify_pem((public / "gate.pem").read_bytes(), signature.read_bytes(), text)
+    return hashlib.sha256(text).hexdigest()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
 from pseudonymize.secret import Secret
 from schemas.errors import DeliveryError
@@ -34,3 +34,14 @@ def verify(public: str, signature: bytes, message: bytes) -> None:
         Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)).verify(signature, message)
     except (InvalidSignature, ValueError):
         raise DeliveryError("bad_signature") from None
+
+
+def verify_pem(public: bytes, signature: bytes, message: bytes) -> None:
+    """The same with a public key as `public_pem` writes it; another kind of key is refused too."""
+    try:
+        key = load_pem_public_key(public)
+    except ValueError:
+        raise DeliveryError("bad_signature") from None
+    if not isinstance(key, Ed25519PublicKey):
+        raise DeliveryError("bad_signature")
+    verify(key.public_bytes_raw().hex(), signature, message)

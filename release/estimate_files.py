@@ -15,8 +15,9 @@ import pyarrow.compute as pc
 from openpyxl import Workbook
 
 from release.estimates import Estimates
-from release.export import BANNER, safe, still
+from release.export import BANNER, safe
 from release.files import write_parquet
+from release.still import still
 from schemas.errors import DisclosureRefused
 from schemas.estimates import AANNAMEN, BASES, ESTIMAND, GROEPEN, KWALITEIT, SCHATTINGEN, SOORTEN
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-import zipfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,13 +14,13 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from release.disclosure import HIDDEN, LEGEND, THRESHOLD, Protected, rows
+from release.still import still
 from schemas.target_group import DOELGROEP, MATEN, NIVEAUS
 
 COLUMNS = ("niveau", "code", "naam", "halfjaar", "maat", "omschrijving", "weergave", "gmsd_geleverd")
 HEADS = ("niveau", "code", "naam", "halfjaar", "maat", "omschrijving", "aantal", "wmo_gegevens_geleverd")
 REGIONS = tuple(name for name in NIVEAUS if name != "gemeente")
 BANNER = "DEMO, NIET VOOR PUBLICATIE. Alle personen zijn verzonnen."
-_EPOCH = (2020, 1, 1, 0, 0, 0)
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
@@ -107,19 +105,3 @@ def explanation(provenance: dict[str, str]) -> list[tuple[str, str]]:
         *MATEN.items(),
         *provenance.items(),
     ]
-
-
-def still(data: bytes) -> bytes:
-    """The same archive with fixed times: the same table gives the same bytes."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(data)) as source, zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as target:
-        for name in sorted(source.namelist()):
-            content = source.read(name)
-            if name == "docProps/core.xml":
-                content = _no_clock(content)
-            target.writestr(zipfile.ZipInfo(name, _EPOCH), content, zipfile.ZIP_DEFLATED)
-    return out.getvalue()
-
-
-def _no_clock(xml: bytes) -> bytes:
-    return re.sub(rb"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", b"2020-01-01T00:00:00Z", xml)

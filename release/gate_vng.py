@@ -16,6 +16,7 @@ from release import estimate_files
 from release.disclosure import BASE, HIDDEN, THRESHOLD
 from release.estimates import Estimates
 from release.export import HEADS
+from release.report.page import SCRIPT
 from schemas.errors import DisclosureRefused
 from schemas.estimates import SCHATTINGEN
 from schemas.target_group import DOELGROEP
@@ -92,8 +93,19 @@ def _parquet(path: Path) -> list[str]:
     return counts + shown
 
 
+def numbers_of_page(path: Path) -> list[int | None]:
+    """Every count on a page; None where it is hidden. DisclosureRefused release_schema, small_count_shown."""
+    found: list[int | None] = []
+    for shown in _html(path):
+        text = shown.strip().replace(".", "")
+        if text != HIDDEN and not text.isdigit():
+            raise DisclosureRefused("small_count_shown")
+        found.append(None if text == HIDDEN else int(text))
+    return found
+
+
 def _html(path: Path) -> list[str]:
-    text = path.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8").replace(f"<script>{SCRIPT}</script>", "", 1)
     if re.search(r"(?:src|href)\s*=\s*[\"']?(?:https?:)?//|@import|url\(\s*[\"']?http|<script", text):
         raise DisclosureRefused("release_schema", kind="outside_request")
     return _NUMBER_CELL.findall(text) + [a or b for a, b in _NUMBER_TEXT.findall(text)]

@@ -28,7 +28,8 @@ WHY = (
 )
 
 
-def _provenance(release_id: str, run: dict[str, Any]) -> dict[str, str]:
+def provenance_of(release_id: str, run: dict[str, Any]) -> dict[str, str]:
+    """Where a folder comes from, word by word."""
     return {
         "release": release_id,
         "run": str(run["run_id"]),
@@ -48,12 +49,12 @@ def publish_vng(
     (`gate.check_release`); before that they have no final name.
     """
     out.mkdir(parents=True)
-    provenance = _provenance(release_id, run)
+    provenance = provenance_of(release_id, run)
     protected = protect(pq.read_table(linked / "target_group.parquet"))
     made = write_tables(protected, out, provenance)
     estimates = None if estimated is None else Estimates(pq.read_table(estimated / "schattingen.parquet"))
     made += [] if estimates is None else write_estimates(estimates, out, provenance)
-    made.append(write_page(protected, pq.read_table(linked / "funnel.parquet"), out, provenance, estimates))
+    made.append(write_page(protected, pq.read_table(linked / "funnel.parquet"), out, provenance, estimates=estimates))
     (out / "DEMO-NIET-VOOR-PUBLICATIE.txt").write_text(WHY, encoding="utf-8")
     facts = {**provenance, "cells": protected.table.num_rows, "hidden": protected.hidden}
     (out / "release.json").write_text(json.dumps(facts, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -65,7 +66,7 @@ def export_research(
 ) -> list[Path]:
     """Linked tables as `output` agrees, under the recipient's pseudonym; a folder inside the TTP, for a release."""
     out.mkdir(parents=True, exist_ok=True)
-    return write_research(linked, pseudonyms, out, _provenance(release_id, run), output)
+    return write_research(linked, pseudonyms, out, provenance_of(release_id, run), output)
 
 
 def rows_of(files: list[Path]) -> int:

@@ -211,6 +211,8 @@ ADVICE: dict[str, str] = {
     "changed_count": "a file shows another number than the protected table; nothing was released",
     "already_shown": "an earlier release showed a cell that must now stay hidden; publish at a higher level",
     "damaged_release_ledger": "the ledger of releases was changed; restore it from the backup, never start anew",
+    "unknown_release": "no release of that name was recorded; see `koppel release list`",
+    "other_vintage": "other data were linked since this release; signatures and sums hold, the attack was not repeated",
     "not_additive": "no rounding keeps every sum; publish fewer tables or use suppression",
     "disk_full": "no space left; nothing half-made counts. Make space, then run again: finished steps are kept",
     "not_writable": "this account cannot write or read a folder or file; mend its owner or mode, then run again",

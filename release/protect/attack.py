@@ -20,6 +20,7 @@ from schemas.errors import DisclosureRefused
 SHARED = 30
 PATIENCE = 4
 GAP = 0.1
+BEYOND = 1.0
 
 
 class Verdict(IntEnum):
@@ -245,8 +246,10 @@ class _Search:
         inside = np.flatnonzero(self.label[self.columns] == self.label[cell])
         piece = self.piece[:, inside]
         due = piece @ self.start[self.columns[inside]]
-        solver = Solver(piece, self.low[self.columns[inside]], self.high[self.columns[inside]], (due, due))
         local = int(np.flatnonzero(inside == self.place[cell])[0])
+        high = self.high[self.columns[inside]].copy()
+        high[local] = min(high[local], self._enough(target))
+        solver = Solver(piece, self.low[self.columns[inside]], high, (due, due))
         for whole in (False, True):
             for sign in (1.0, -1.0):
                 if self.ranges.verdict[target] == Verdict.OPEN:
@@ -256,16 +259,21 @@ class _Search:
                     self._bound(target, inside, solver.best(cost, whole=whole, start=start), sign)
         self._count(solver)
 
+    def _enough(self, target: int) -> float:
+        """A value beyond every goal of a target: a cell that nothing limits has no largest value to find."""
+        goals, start = self.ranges.goals, self.start[self.ranges.goals.cells[target]]
+        return float(np.fmax(goals.reach_high[target], start + goals.width[target]) + BEYOND)
+
     def _bound(self, target: int, inside: Ints, found: Point | None, sign: float) -> None:
         ranges = self.ranges
         if found is None:
             return
         if np.isfinite(found.bound):
             edge = np.floor(found.bound + 1e-6)
-            if sign > 0:
-                ranges.outer_high[target] = min(ranges.outer_high[target], edge)
-            else:
+            if sign < 0:
                 ranges.outer_low[target] = max(ranges.outer_low[target], -edge)
+            elif edge < self._enough(target):  # else it is how far was looked, not how far it goes
+                ranges.outer_high[target] = min(ranges.outer_high[target], edge)
         if found.whole:
             point = self.start.copy()
             point[self.columns[inside]] = found.values

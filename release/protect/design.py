@@ -9,7 +9,6 @@ with one attack per municipality on the system as it is, nothing merged.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -18,9 +17,12 @@ from release.protect.attack import Attack, Ranges
 from release.protect.merge import Merged, Period, alone, blocks, outsider, silent, singles
 from release.protect.secondary import Pattern, suppress
 from release.protect.system import Flags, Floats
+from release.protect.widen import widen
 from schemas.errors import DisclosureRefused
 
 ROUNDS = 10
+REPAIRS = 8
+Place = tuple[int, int]
 
 
 @dataclass
@@ -40,14 +42,35 @@ class Design:
     steps: dict[str, int]
 
 
-def protect(period: Period, *, tries: int = 0) -> Design:
-    """What to hide in one period. DisclosureRefused unprotectable when hiding everything would not do.
+def protect(period: Period, *, tries: int = 0, rounds: int = REPAIRS) -> Design:
+    """What to hide in one period: a pattern that the audit finds safe, or none.
+
+    What the audit cannot prove safe is fed back: more is hidden around it (release/protect/widen.py), and all is done
+    again on the grown pattern. DisclosureRefused unprotectable when `rounds` of that do not help.
+    """
+    hidden, told = period.start().copy(), dict[Place, int]()
+    steps: dict[str, int] = defaultdict(int)
+    unsafe: list[Place] = []
+    for _ in range(rounds + 1):
+        points = _suppress(period, hidden, steps, tries)
+        unsafe = findings(period, hidden, points)
+        if not unsafe:
+            return Design(hidden, points, dict(steps))
+        before = int(hidden.sum())
+        for place in unsafe:
+            told[place] = told.get(place, -1) + 1
+            widen(period, hidden, place, told[place])
+        steps["fed_back"] += int(hidden.sum()) - before
+    raise DisclosureRefused("unprotectable", cells=len(unsafe))
+
+
+def _suppress(period: Period, hidden: Flags, steps: dict[str, int], tries: int) -> Points:
+    """Grow the pattern until every attacker's view is met as far as suppression can; the points that prove it.
 
     A pattern only grows, so what one attacker cannot narrow down stays so; only when a municipality falls silent and
     joins a crowd do the systems change, and all attackers come again.
     """
-    hidden = period.start().copy()
-    steps: dict[str, int] = defaultdict(int)
+    points = Points()
     for number in range(ROUNDS):
         before, points = silent(period, hidden), Points()
         view = outsider(period, hidden)
@@ -59,20 +82,16 @@ def protect(period: Period, *, tries: int = 0) -> Design:
         points.merged = _settle(period, hidden, view, pattern, steps)
         view = blocks(period, hidden)
         pattern = suppress(view.problem, use_gauss=number == 0, tries=0)
-        points.blocks = _settle(period, hidden, view, pattern, steps, strict=False)
+        points.blocks = _settle(period, hidden, view, pattern, steps)
         for row in _rows_of(view, pattern.ranges):
             points.merged = _alone(period, hidden, row, points.merged, steps)
         if np.array_equal(before, silent(period, hidden)):
-            return Design(hidden, points, dict(steps))
-    raise DisclosureRefused("unprotectable", cells=0)
+            break
+    return points
 
 
-def _settle(
-    period: Period, hidden: Flags, view: Merged, pattern: Pattern, steps: dict[str, int], *, strict: bool = True
-) -> list[Floats]:
+def _settle(period: Period, hidden: Flags, view: Merged, pattern: Pattern, steps: dict[str, int]) -> list[Floats]:
     """Put a problem's pattern back on the areas; returns the points that prove it."""
-    if strict and len(pattern.ranges.unsafe):
-        raise DisclosureRefused("unprotectable", cells=len(pattern.ranges.unsafe))
     many = len(period.template.names)
     found = pattern.hidden[: len(view.rows) * many].reshape(len(view.rows), many)
     hidden[view.rows] |= found[:, : period.template.measures]
@@ -104,18 +123,27 @@ def _attack(view: Merged, points: list[Floats], *, singles: bool = True) -> Rang
 
 
 def audit(period: Period, hidden: Flags, points: Points | None = None) -> int:
-    """Number of cells that some attacker could narrow down too far, if this pattern (rows x measures) were printed.
+    """Number of cells that some attacker could narrow down too far, if this pattern (rows x measures) were printed."""
+    return len(findings(period, hidden, points))
+
+
+def findings(period: Period, hidden: Flags, points: Points | None = None) -> list[Place]:
+    """The (row, variable) of every cell that is not proven safe from some attacker; of a crowd, its first member.
 
     `points` are offered as certificates; each is checked against the pattern before it counts.
     """
     points = points or Points()
-    found = sum(len(ranges.unsafe) for ranges in _common(period, hidden, points))
+    found: dict[Place, None] = {}
+    for view in (outsider(period, hidden), singles(period, hidden)):
+        found |= dict.fromkeys(_places(period, view, _attack(view, points.merged)))
     view = blocks(period, hidden)
     for row in _rows_of(view, _attack(view, points.blocks)):
-        found += len(_attack(alone(period, hidden, row), points.merged).unsafe)
-    return found
+        one = alone(period, hidden, row)
+        found |= dict.fromkeys(_places(period, one, _attack(one, points.merged)))
+    return list(found)
 
 
-def _common(period: Period, hidden: Flags, points: Points) -> Iterator[Ranges]:
-    for view in (outsider(period, hidden), singles(period, hidden)):
-        yield _attack(view, points.merged)
+def _places(period: Period, view: Merged, ranges: Ranges) -> list[Place]:
+    many = len(period.template.names)
+    rows = [*view.rows.tolist(), *(int(crowd.members[0]) for crowd in view.crowds)]
+    return [(rows[cell // many], cell % many) for cell in ranges.unsafe.tolist()]

@@ -1,13 +1,13 @@
 """The fully protected table, exact or rounded: joint suppression of all linked tables, audited as they lie on disk.
 
-Not yet what `koppel run` publishes (release/disclosure.py does, with primary suppression and rounding): see
-docs/disclosure.md, "State". Two editions of one cube. `exact`: counts of 10 and up, with primary and joint secondary
-suppression, for VNG and municipalities. `rounded`: made from the exact edition and never from the true counts, additive
-multiples of 5, for everybody.
+What `koppel release make` publishes; `koppel run` shows a demonstration (release/disclosure.py). Two editions of one
+cube. `exact`: counts of 10 and up, with primary and joint secondary suppression. `rounded`: made from the exact edition
+and never from the true counts, additive multiples of 5.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -21,9 +21,9 @@ from release.protect.ledger import Ledger
 from release.protect.merge import Period
 from release.protect.periods import Layout, periods
 from release.protect.primary import Reason
-from release.protect.rounding import round_table
+from release.protect.rounding import Key, round_table
 from release.protect.system import Flags
-from schemas.errors import DisclosureRefused
+from schemas.errors import ConfigError, DisclosureRefused
 from schemas.target_group import DOELGROEP, MATEN, TARGET_GROUP
 
 THRESHOLD = 10
@@ -43,13 +43,15 @@ class Protected:
 
     table: pa.Table
     edition: str = EXACT
+    threshold: int = THRESHOLD
+    base: int = BASE
 
     def __post_init__(self) -> None:
         if not self.table.schema.equals(DOELGROEP.arrow_schema()):
             raise DisclosureRefused("release_schema")
         shown = pc.drop_null(self.table["aantal"].combine_chunks()).to_numpy(zero_copy_only=False)
-        step = BASE if self.edition == ROUNDED else 1
-        if ((shown < THRESHOLD) | (shown % step != 0)).any():
+        step = self.base if self.edition == ROUNDED else 1
+        if ((shown < self.threshold) | (shown % step != 0)).any():
             raise DisclosureRefused("small_count_shown")
 
     @property
@@ -82,14 +84,24 @@ def protect_all(target_group: pa.Table, rules: spec.Spec | None = None, ledger: 
     if not target_group.schema.equals(TARGET_GROUP.arrow_schema()):
         raise DisclosureRefused("release_schema")
     rules = rules or spec.load()
-    layout, made = periods(target_group, rules, rules.audiences["vng"])
+    target_group = of_halves(target_group, rules)
+    layout, made = periods(target_group, rules, rules.basis)
     if ledger is not None:
         made = ledger.apply(made, layout, rules)
     with ThreadPoolExecutor(WORKERS) as pool:  # the solver works outside the interpreter's lock
         designs = list(pool.map(design.protect, made))
     hidden = np.array([found.hidden for found in designs])
-    protected = Protected(_table(target_group, layout, hidden))
+    protected = Protected(_table(target_group, layout, hidden), EXACT, rules.basis.threshold)
     return Outcome(protected, _log(made, designs, rules), layout, made, [found.points for found in designs])
+
+
+def of_halves(target_group: pa.Table, rules: spec.Spec) -> pa.Table:
+    """The half-years that the specification publishes. ConfigError bad_spec for one that was not linked."""
+    if not rules.halves:
+        return target_group
+    if not set(rules.halves) <= set(target_group["halfjaar"].to_pylist()):
+        raise ConfigError("bad_spec", faults=1)
+    return target_group.filter(pc.is_in(target_group["halfjaar"], pa.array(rules.halves)))
 
 
 def _table(target_group: pa.Table, layout: Layout, hidden: Flags) -> pa.Table:
@@ -119,7 +131,7 @@ def _log(made: list[Period], designs: list[design.Design], rules: spec.Spec) -> 
     counted["secondary"] = int((hidden & (reasons == Reason.SHOWN)).sum())
     return {
         "specification": rules.digest,
-        "rules": rules.audiences["vng"].model_dump(),
+        "rules": rules.basis.model_dump(),
         "reasons": counted,
         "shown": int((~hidden).sum()),
     }
@@ -141,11 +153,23 @@ def audit_counts(outcome: Outcome, counts: pa.Array) -> int:
     return sum(design.audit(period, pattern, points) for period, pattern, points in jobs)
 
 
-def open_edition(protected: Protected, rules: spec.Spec | None = None) -> Protected:
-    """The rounded edition, from the exact one alone: who has both learns nothing more."""
+def open_edition(
+    protected: Protected,
+    rules: spec.Spec | None = None,
+    audience: str = "vng",
+    before: Mapping[Key, int] | None = None,
+) -> Protected:
+    """A rounded edition, from the exact one alone: who has both learns nothing more."""
     rules = rules or spec.load()
-    counts = round_table(protected.table, rules, rules.audiences["open"])
-    small = pc.less(counts, THRESHOLD)  # 10 to 14 may round down to 10, never below; kept as a guard
-    if pc.any(pc.fill_null(small, False)).as_py():
-        raise DisclosureRefused("small_count_shown")
-    return Protected(shown_table(protected.table, counts), ROUNDED)
+    given = rules.audiences[audience]
+    counts = round_table(protected.table, rules, given, before)
+    return Protected(shown_table(protected.table, counts), ROUNDED, given.threshold, given.base)
+
+
+def editions(outcome: Outcome, rules: spec.Spec, ledger: Ledger | None = None) -> dict[str, Protected]:
+    """The edition of every audience that gets files."""
+    before = {} if ledger is None else ledger.rounded
+    return {
+        name: outcome.protected if given.edition == EXACT else open_edition(outcome.protected, rules, name, before)
+        for name, given in rules.delivered.items()
+    }

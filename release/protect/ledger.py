@@ -1,4 +1,4 @@
-"""The ledger of everything ever published: one file per release, never changed, and the attacker's starting point.
+"""The ledger of everything ever published: one file per edition, never changed, and the attacker's starting point.
 
 A cell is (vintage, geography version, level, code, half-year, measure). `vintage` names the population: the same linked
 data under the same plan. Equal cells of one vintage are one variable: what was shown is known for ever. Cells of
@@ -7,10 +7,9 @@ another vintage are other variables, and their differences are cells too: a diff
 
 from __future__ import annotations
 
-import hashlib
 from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from release.protect import chain
 from release.protect.merge import Period
 from release.protect.periods import Layout
 from release.protect.primary import Reason, first_reason
@@ -52,19 +52,29 @@ class Ledger:
     known      shown exactly, same vintage and geography: constants
     earlier    every exact value shown in another vintage or geography version, per cell
     covered    cells that were hidden before: hidden again at a lower price, so that the pattern stays
+    rounded    shown rounded, same vintage and geography: rounded to the same number again; and whoever saw it is taken
+               to know the exact one
+    elsewhere  shown exactly, same vintage, in another geography version: a constant where the count is the same
     """
 
     known: dict[Key, int]
     earlier: dict[Key, tuple[int, ...]]
     covered: frozenset[Key]
+    rounded: dict[Key, int] = field(default_factory=dict)
+    elsewhere: dict[Key, int] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, folder: Path, *, vintage: str, geography: int) -> Ledger:
-        """Everything in the folder. DisclosureRefused damaged_release_ledger when a file cannot be trusted."""
+    def read(cls, folder: Path, *, vintage: str, geography: int, before: str | None = None) -> Ledger:
+        """Everything in the folder, or what was there before a release.
+
+        DisclosureRefused damaged_release_ledger when it cannot be trusted.
+        """
         known: dict[Key, int] = {}
         earlier: dict[Key, set[int]] = defaultdict(set)
         covered: set[Key] = set()
-        for row in _rows(folder):
+        rounded: dict[Key, int] = {}
+        elsewhere: dict[Key, int] = {}
+        for row in _rows(folder, before):
             key = (row["niveau"], row["code"], row["halfjaar"], row["maat"])
             if row["shown"] is None:
                 covered.add(key)
@@ -72,7 +82,12 @@ class Ledger:
                 known[key] = row["shown"]
             elif row["base"] == 1:
                 earlier[key].add(row["shown"])
-        return cls(known, {key: tuple(sorted(values)) for key, values in earlier.items()}, frozenset(covered))
+                if row["vintage"] == vintage:
+                    elsewhere[key] = row["shown"]
+            elif row["vintage"] == vintage and row["geography"] == geography:
+                rounded[key] = row["shown"]
+        shown = {key: tuple(sorted(values)) for key, values in earlier.items()}
+        return cls(known, shown, frozenset(covered), rounded, elsewhere)
 
     def apply(self, made: list[Period], layout: Layout, spec: Spec) -> list[Period]:
         """The periods with this knowledge. DisclosureRefused already_shown when a goal was given away before."""
@@ -80,8 +95,8 @@ class Ledger:
 
     def _period(self, period: Period, layout: Layout, half: str, spec: Spec) -> Period:
         many, rules = len(spec.measures), period.rules
-        told = self._flags(self.known, layout, half, spec)
         printed = period.values[:, :many]
+        told = self._flags(self.known | self.rounded, layout, half, spec) | self._same(printed, layout, half, spec)
         if (told & period.judged.target[:, :many]).any():
             raise DisclosureRefused("already_shown", cells=int((told & period.judged.target[:, :many]).sum()))
         small = np.zeros(period.values.shape, dtype=bool)
@@ -94,6 +109,12 @@ class Ledger:
     def _flags(self, keys: dict[Key, int], layout: Layout, half: str, spec: Spec) -> Flags:
         return np.array([[(*area, half, maat) in keys for maat in spec.measures] for area in layout.areas])
 
+    def _same(self, printed: Floats, layout: Layout, half: str, spec: Spec) -> Flags:
+        """Cells that another geography version showed with the count they have now: most likely the same persons."""
+        keys = [[(*area, half, maat) for maat in spec.measures] for area in layout.areas]
+        before = np.array([[self.elsewhere.get(key, -1) for key in row] for row in keys])
+        return np.asarray(before == printed)
+
     def _differences(self, printed: Floats, layout: Layout, half: str, spec: Spec, rules: Rules) -> Flags:
         """Cells whose difference with something shown before is a small count: a revision, a merger, a new region."""
         old = _parts(spec.geography)
@@ -104,7 +125,7 @@ class Ledger:
                 if niveau == "gemeente" and code in old:
                     shown = [self.earlier.get((niveau, part, half, maat)) for part in old[code]]
                     some = [values[-1] for values in shown if values]
-                    before += [sum(some)] if some and len(some) < len(shown) else []
+                    before += [sum(some)] if some else []
                 found[row, column] = any(0 < abs(printed[row, column] - b) < rules.threshold for b in before)
         return found
 
@@ -117,17 +138,17 @@ def _parts(year: int) -> dict[str, list[str]]:
     return {now: sorted(codes) for now, codes in parts.items() if len(codes) > 1}
 
 
-def _rows(folder: Path) -> Iterable[dict[str, Any]]:
-    for file in sorted(folder.glob("*.parquet")) if folder.is_dir() else []:
-        if hashlib.sha256(file.read_bytes()).hexdigest()[:16] != file.stem.rsplit(".", 1)[-1]:
-            raise DisclosureRefused("damaged_release_ledger")
-        yield from pq.read_table(file, schema=SCHEMA).to_pylist()
+def _rows(folder: Path, before: str | None) -> Iterable[dict[str, Any]]:
+    for entry in chain.lines(folder):
+        if entry["release"] == before:
+            return
+        yield from pq.read_table(folder / entry["file"], schema=SCHEMA).to_pylist()
 
 
 def record(
     folder: Path, table: pa.Table, *, release: str, audience: str, vintage: str, geography: int, base: int = 1
 ) -> Path:
-    """Add a protected table (DOELGROEP schema). The file's name holds its hash; the same twice changes nothing."""
+    """Add a protected table (DOELGROEP schema) to the ledger; the same twice changes nothing."""
     size = table.num_rows
     columns = {
         "release": [release] * size,
@@ -138,10 +159,8 @@ def record(
         "shown": table["aantal"],
         "base": [base] * size,
     }
-    folder.mkdir(parents=True, exist_ok=True)
     sink = pa.BufferOutputStream()
     pq.write_table(pa.table(columns, schema=SCHEMA), sink, compression="zstd")
-    data = sink.getvalue().to_pybytes()
-    path = folder / f"{release}.{audience}.{hashlib.sha256(data).hexdigest()[:16]}.parquet"
-    path.write_bytes(data)
-    return path
+    facts: dict[str, str | int] = {"release": release, "audience": audience, "vintage": vintage}
+    facts |= {"geography": geography, "base": base, "cells": size, "shown": size - table["aantal"].null_count}
+    return chain.append(folder, sink.getvalue().to_pybytes(), facts)

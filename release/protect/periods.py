@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from release.protect.merge import Period
-from release.protect.primary import Reason
+from release.protect.primary import Reason, first_reason
 from release.protect.rows import Judged, Template, judge
 from release.protect.spec import Rules, Spec
 from release.protect.system import Floats, Ints
@@ -94,7 +94,17 @@ def periods(table: pa.Table, spec: Spec, rules: Rules) -> tuple[Layout, list[Per
         weight = level[:, None] * worth[None, :] * np.log2(2 + printed) / 4
         judged = judge(template, spec, rules, values, special)
         made.append(Period(template, rules, values, judged, between, np.array(known), group, weight))
-    return layout, withdraw(made, layout, spec, rules)
+    return layout, withdraw(_unprinted(made, layout, spec), layout, spec, rules)
+
+
+def _unprinted(made: list[Period], layout: Layout, spec: Spec) -> list[Period]:
+    """A measure that no table of the specification prints at a level is hidden there."""
+    printed = {niveau: spec.printed(niveau) for niveau, _ in layout.areas}
+    gone = np.array([[maat not in printed[niveau] for maat in spec.measures] for niveau, _ in layout.areas])
+    away = np.zeros(made[0].judged.reason.shape, dtype=bool)
+    away[:, : gone.shape[1]] = gone
+    judged = [Judged(first_reason(p.judged.reason, away, Reason.TABLE), p.judged.target) for p in made]
+    return [replace(period, judged=one) for period, one in zip(made, judged, strict=True)]
 
 
 def withdraw(made: list[Period], layout: Layout, spec: Spec, rules: Rules) -> list[Period]:

@@ -6,6 +6,8 @@ the rounded numbers. Where no such rounding exists (possible from three dimensio
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 from scipy import sparse
@@ -18,27 +20,41 @@ from release.protect.system import Flags, Floats, System, build
 from schemas.errors import DisclosureRefused
 
 GAP = 0.0
+Key = tuple[str, str, str, str]
 
 
-def controlled(system: System, values: Floats, base: int, given: Flags | None = None, floor: int = 0) -> Floats:
+def controlled(
+    system: System,
+    values: Floats,
+    base: int,
+    given: Flags | None = None,
+    floor: int = 0,
+    fixed: Floats | None = None,
+) -> Floats:
     """Rounded values, multiples of `base`, additive over every relation of the system.
 
     `given` marks cells that are printed; the others are unknown (their values are not read) and only have to exist, as
-    numbers of at least 0. A printed number stays at or above `floor`. DisclosureRefused not_additive if impossible.
+    numbers of at least 0. A printed number stays at or above `floor`; where `fixed` is a number (else nan) it becomes
+    that one: what was rounded before is rounded the same way again. DisclosureRefused not_additive if impossible.
     """
     given = np.ones(system.cells, dtype=bool) if given is None else given
+    fixed = np.full(system.cells, np.nan) if fixed is None else fixed
     for further in (0, 1, 2):
-        found = _solve(system, np.where(given, values, 0.0), base, given, further, floor)
+        found = _solve(system, np.where(given, values, 0.0), base, given, further, floor, fixed)
         if found is not None:
             return found
     raise DisclosureRefused("not_additive")
 
 
-def _solve(system: System, values: Floats, base: int, given: Flags, further: int, floor: int) -> Floats | None:
+def _solve(
+    system: System, values: Floats, base: int, given: Flags, further: int, floor: int, fixed: Floats
+) -> Floats | None:
     """Steps k with base * k printed: k = down + z, z in whole numbers, |base * k - value| paid per printed cell."""
     down, up = np.floor(values / base), np.ceil(values / base)
     low = np.where(given, np.maximum(down - further, np.ceil(floor / base)), 0.0)
     high = np.where(given, up + further, np.inf)
+    kept = given & ~np.isnan(fixed)
+    low[kept] = high[kept] = fixed[kept] / base
     printed = np.flatnonzero(given)
     count = len(printed)
     pick = sparse.csr_array((np.ones(count), (np.arange(count), printed)), shape=(count, system.cells))
@@ -61,8 +77,11 @@ def interval(rounded: Floats, base: int) -> tuple[Floats, Floats]:
     return np.maximum(rounded - base + 1, 0.0), rounded + base - 1
 
 
-def round_table(table: pa.Table, spec: Spec, rules: Rules) -> pa.Array:
-    """The counts of a protected table (null = hidden), rounded period by period; hidden cells stay hidden."""
+def round_table(table: pa.Table, spec: Spec, rules: Rules, before: Mapping[Key, int] | None = None) -> pa.Array:
+    """The counts of a protected table (null = hidden), rounded period by period; hidden cells stay hidden.
+
+    `before`: what an earlier release of the same data showed for (level, code, half-year, measure).
+    """
     layout, template = Layout.of(table, spec), Template.of(spec)
     counts = table["aantal"].to_numpy().astype(np.float64)
     cube = np.full((len(layout.halves), len(layout.areas), len(spec.measures)), np.nan)
@@ -70,14 +89,28 @@ def round_table(table: pa.Table, spec: Spec, rules: Rules) -> pa.Array:
     system = _whole(layout, template, spec)
     many = len(template.names)
     made = []
-    for printed in cube:
+    for half, printed in zip(layout.halves, cube, strict=True):
         values = np.full((len(layout.areas), many), np.nan)
         values[:, : len(spec.measures)] = printed
         given = ~np.isnan(values)
-        found = controlled(system, np.nan_to_num(values).ravel(), rules.base, given.ravel(), floor=rules.threshold)
+        found = controlled(
+            system,
+            np.nan_to_num(values).ravel(),
+            rules.base,
+            given.ravel(),
+            floor=rules.threshold,
+            fixed=_fixed(before or {}, layout, half, spec, many),
+        )
         made.append(found.reshape(values.shape)[:, : len(spec.measures)])
     flat = np.array(made)[layout.place]
     return pa.array(np.nan_to_num(flat).astype(np.int64), pa.int64(), mask=np.isnan(flat))
+
+
+def _fixed(before: Mapping[Key, int], layout: Layout, half: str, spec: Spec, many: int) -> Floats:
+    fixed = np.full((len(layout.areas), many), np.nan)
+    for row, area in enumerate(layout.areas):
+        fixed[row, : len(spec.measures)] = [before.get((*area, half, maat), np.nan) for maat in spec.measures]
+    return fixed.ravel()
 
 
 def _whole(layout: Layout, template: Template, spec: Spec) -> System:

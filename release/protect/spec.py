@@ -1,4 +1,4 @@
-"""The release specification: what may leave, to whom, under which parameters. One YAML file, its hash in every release.
+"""The release specification: what may leave, to whom, under which parameters. One signed YAML file.
 
 Rule 0 of docs/disclosure.md: a table, measure or grouping that is not in it does not leave.
 """
@@ -17,6 +17,8 @@ from schemas.target_group import MATEN, NIVEAUS
 
 DEFAULT = Path(__file__).parent / "doelgroep.yaml"
 Edition = Literal["exact", "rounded"]
+Format = Literal["csv", "csvw", "parquet", "xlsx", "sdmx", "html"]
+Crossing = Literal["niveau", "halfjaar", "maat"]
 
 
 class _Strict(BaseModel):
@@ -24,10 +26,20 @@ class _Strict(BaseModel):
 
 
 class Rules(_Strict):
-    """Parameters of one audience; the numbers of docs/disclosure.md section 3."""
+    """Parameters of one audience; the numbers of docs/disclosure.md section 3.
+
+    deliver    whether files are made; the exact table that a rounded edition is made from may stay inside
+    tables     names of the tables it gets; none named: all
+    public     who gets it is everybody: no cell goes to the public both exact and rounded
+    """
 
     edition: Edition
     source: str | None = None
+    deliver: bool = True
+    public: bool = False
+    tables: list[str] = []
+    formats: list[Format] = ["csv", "csvw", "parquet", "xlsx", "sdmx", "html"]
+    estimates: bool = False
     threshold: int = Field(default=10, ge=2)
     margin: int = Field(default=3, ge=1)
     width: int = Field(default=5, ge=1)
@@ -49,11 +61,22 @@ class Partition(_Strict):
     plain: list[str] = []
 
 
+class Table(_Strict):
+    """One table: which levels and measures it has rows of (no measures named: all), crossed by what."""
+
+    levels: list[str] = Field(min_length=1)
+    measures: list[str] = []
+    crossing: list[Crossing] = ["niveau", "halfjaar", "maat"]
+
+
 class Spec(_Strict):
     """Everything that decides what a release may show."""
 
-    name: str
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,31}$")
     version: int
+    title: str
+    halves: list[str] = []
+    tables: dict[str, Table] = Field(min_length=1)
     population: str
     geography: int
     groupings: list[str]
@@ -70,12 +93,42 @@ class Spec(_Strict):
             raise ValueError("unknown measure")
         if not {*self.groupings, *self.levels} <= set(NIVEAUS):
             raise ValueError("unknown level")
-        for rules in self.audiences.values():
-            if rules.source is not None and rules.source not in self.audiences:
-                raise ValueError("unknown source audience")
-            if rules.edition == "rounded" and rules.source is None:
-                raise ValueError("a rounded edition is made from a protected one")
+        for table in self.tables.values():
+            if not (set(table.levels) <= set(self.levels) and set(table.measures) <= known):
+                raise ValueError("a table of an unknown level or measure")
+        self._audiences()
         return self
+
+    def _audiences(self) -> None:
+        exact = [name for name, rules in self.audiences.items() if rules.edition == "exact"]
+        if len(exact) != 1:
+            raise ValueError("one exact table is protected; every other edition is made from it")
+        for rules in self.audiences.values():
+            if rules.edition == "rounded" and rules.source != exact[0]:
+                raise ValueError("a rounded edition is made from the protected one")
+            if not set(rules.tables) <= set(self.tables):
+                raise ValueError("unknown table")
+        if len({rules.edition for rules in self.audiences.values() if rules.public and rules.deliver}) > 1:
+            raise ValueError("never an exact and a rounded edition to the public")
+
+    @property
+    def basis(self) -> Rules:
+        """The rules of the one exact table."""
+        return next(rules for rules in self.audiences.values() if rules.edition == "exact")
+
+    @property
+    def delivered(self) -> dict[str, Rules]:
+        """Audiences that get files."""
+        return {name: rules for name, rules in self.audiences.items() if rules.deliver}
+
+    def tables_of(self, rules: Rules) -> dict[str, Table]:
+        """The tables of an audience."""
+        return {name: self.tables[name] for name in rules.tables or self.tables}
+
+    def printed(self, niveau: str) -> set[str]:
+        """Measures that some delivered table prints at a level; the rest is hidden there, for everybody."""
+        wanted = [one for rules in self.delivered.values() for one in self.tables_of(rules).values()]
+        return {m for one in wanted if niveau in one.levels for m in (one.measures or self.measures)}
 
     @property
     def implied(self) -> list[str]:
@@ -92,8 +145,16 @@ class Spec(_Strict):
 def load(path: Path = DEFAULT) -> Spec:
     """Read a specification. ConfigError bad_spec when it does not follow the schema."""
     try:
-        return Spec.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return parse(path.read_bytes())
+    except OSError:
+        raise ConfigError("bad_spec", faults=1) from None
+
+
+def parse(text: bytes) -> Spec:
+    """The same from bytes whose signature was checked."""
+    try:
+        return Spec.model_validate(yaml.safe_load(text.decode("utf-8")))
     except ValidationError as error:
         raise ConfigError("bad_spec", faults=error.error_count()) from None
-    except (OSError, ValueError, yaml.YAMLError):
+    except (ValueError, yaml.YAMLError):
         raise ConfigError("bad_spec", faults=1) from None

@@ -70,15 +70,15 @@ def fill(tile: Tile) -> str:
 
 
 PATTERNS = (
-    '<defs><pattern id="klein" width="5" height="5" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
-    '<rect width="5" height="5" fill="#fff"/><rect width="1.6" height="5" fill="#8a8a8a"/></pattern></defs>'
+    '<defs><pattern id="klein" width="4" height="4" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+    '<rect width="4" height="4" fill="#e6e8eb"/><rect width="1" height="4" fill="#a4a9b0"/></pattern></defs>'
 )
 
 
 def legend() -> list[tuple[str, str]]:
     """(inline SVG swatch, words) per class, for hidden counts and for municipalities that did not deliver."""
     boxes = [(COLOURS[index], words) for index, (_, words) in enumerate(CLASSES)]
-    boxes.append(("url(#klein)", "minder dan 10 in een halfjaar: verborgen"))
+    boxes.append(("url(#klein)", "verborgen: te klein of te herleiden"))
     made = [
         (_swatch(f'<rect width="20" height="20" fill="{colour}" stroke="#555"/>'), words) for colour, words in boxes
     ]

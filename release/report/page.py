@@ -13,11 +13,37 @@ from markupsafe import Markup
 
 from release.disclosure import HIDDEN, LEGEND, Protected, protect_number
 from release.estimates import Estimates, section
+from release.protect.edition import Protected as Edition
 from release.report import map as hexmap
 from schemas.gemeente import gemeenten
 from schemas.target_group import NIVEAUS
 
 FOLDER = Path(__file__).parent
+SCRIPT = (FOLDER / "page.js").read_text(encoding="utf-8")
+HEADLINE = ("titel_eindes", "wmo_180", "niet_waarneembaar")
+HALVES = {1: "een halfjaar", 2: "som van twee halfjaren"}
+
+
+@dataclass(frozen=True)
+class Words:
+    """What differs between the demonstration of a run and a release: the warning, and how to read numbers."""
+
+    warning: str
+    hidden: str
+    numbers: str
+    short: str
+    synthetic: bool
+    demo: bool = False
+
+
+DEMO = Words(
+    "Demo, niet voor publicatie. Alle personen in deze cijfers zijn verzonnen.",
+    "minder dan 10 mensen. Ook nul krijgt dit teken. Zo kan niemand worden herkend.",
+    f"{LEGEND}.",
+    "minder dan 10 mensen",
+    synthetic=True,
+    demo=True,
+)
 SHOWN = (
     ("titel_eindes", "Titel eindigt"),
     ("wmo_180", "Met Wmo"),
@@ -52,10 +78,10 @@ class Year:
         return None if any(v is None for v in values) else sum(v for v in values if v is not None)
 
 
-def latest(protected: Protected) -> Year:
-    """The last year of the table."""
+def latest(protected: Protected | Edition) -> Year:
+    """The last year of the table of which the headline is shown, or else the last one."""
     listed = protected.table.to_pylist()
-    year = max(row["halfjaar"] for row in listed)[:4]
+    year = _year(listed)
     cells: Cells = defaultdict(dict)
     names: dict[tuple[str, str], str] = {}
     delivered: dict[tuple[str, str], bool] = {}
@@ -66,6 +92,16 @@ def latest(protected: Protected) -> Year:
             names[area] = row["naam"]
             delivered[area] = delivered.get(area, True) and row["gmsd_geleverd"]
     return Year(year, cells, names, delivered)
+
+
+def _year(listed: list[dict[str, Any]]) -> str:
+    years: list[str] = sorted({row["halfjaar"][:4] for row in listed}, reverse=True)
+    closed = {
+        row["halfjaar"][:4]
+        for row in listed
+        if row["niveau"] == "land" and row["maat"] in HEADLINE and row["aantal"] is None
+    }
+    return next((year for year in years if year not in closed), years[0])
 
 
 def _words(value: int | None) -> str:
@@ -80,6 +116,7 @@ def _gemeenten(found: Year) -> list[dict[str, Any]]:
     places = sorted(gemeenten(), key=lambda g: (g.provincie, g.naam.lstrip("'")))
     listed = [
         {
+            "code": g.code,
             "provincie": g.provincie,
             "naam": g.naam,
             "cellen": _cells(found, "gemeente", g.code),
@@ -91,6 +128,7 @@ def _gemeenten(found: Year) -> list[dict[str, Any]]:
     rest = sorted(code for niveau, code in found.names if niveau == "gemeente" and code not in known)
     return listed + [
         {
+            "code": c,
             "provincie": "",
             "naam": found.names["gemeente", c],
             "cellen": _cells(found, "gemeente", c),
@@ -122,7 +160,7 @@ def _tiles(found: Year) -> list[hexmap.Tile]:
     made = []
     for place in gemeenten():
         count = found.total("gemeente", place.code, "titel_eindes")
-        text = "minder dan 10 in een halfjaar, verborgen" if count is None else f"{_words(count)} personen"
+        text = "verborgen, want te klein of te herleiden" if count is None else f"{_words(count)} personen"
         delivered = found.delivered["gemeente", place.code]
         made.append(
             hexmap.Tile(
@@ -150,26 +188,38 @@ def _funnel(funnel: pa.Table) -> list[dict[str, Any]]:
 
 
 def write_page(
-    protected: Protected, funnel: pa.Table, out: Path, provenance: dict[str, str], estimates: Estimates | None = None
+    protected: Protected | Edition,
+    funnel: pa.Table,
+    out: Path,
+    provenance: dict[str, str],
+    *,
+    estimates: Estimates | None = None,
+    words: Words = DEMO,
 ) -> Path:
-    """Write doelgroep.html; needs no network, no script, no other file. With estimates: a section of their own."""
+    """Write doelgroep.html; needs no network and no other file, and is whole without its script.
+
+    With estimates: a section of their own.
+    """
     found = latest(protected)
+    places = _gemeenten(found)
+    halves = len({row["halfjaar"] for row in protected.table.to_pylist() if row["halfjaar"].startswith(found.year)})
     environment = Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
     text = environment.get_template("page.html.j2").render(
         css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         jaar=found.year,
         geschat=Markup("" if estimates is None else section(estimates, found.year)),  # noqa: S704 - escaped there
-        land={
-            maat: _words(found.total("land", "NL", maat)) for maat in ("titel_eindes", "wmo_180", "niet_waarneembaar")
-        },
+        land={maat: _words(found.total("land", "NL", maat)) for maat in HEADLINE},
         kaart=Markup(hexmap.svg(_tiles(found))),  # noqa: S704 - escaped where names enter
         legenda=[(Markup(swatch), words) for swatch, words in hexmap.legend()],  # noqa: S704
         koppen=[words for _, words in SHOWN],
-        gemeenten=_gemeenten(found),
+        script=Markup(SCRIPT),  # noqa: S704 - our own file, and the gate lets no other through
+        gemeenten=places,
+        alfabet=sorted(places, key=lambda place: place["naam"].lstrip("'").casefold()),
         regios=_regions(found),
         trechter=_funnel(funnel),
         teken=HIDDEN,
-        uitleg=LEGEND,
+        woorden=words,
+        optelling=HALVES[halves],
         herkomst=list(provenance.items()),
     )
     path = out / "doelgroep.html"

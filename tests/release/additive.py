@@ -12,13 +12,16 @@ from tests.release.fixtures import table_of
 HALVES = ("2023H1", "2023H2")
 
 
-def target_group(seed: int = 1, mean: float = 3.0, halves: tuple[str, ...] = HALVES) -> pa.Table:
+def target_group(
+    seed: int = 1, mean: float = 3.0, halves: tuple[str, ...] = HALVES, provinces: frozenset[str] = frozenset()
+) -> pa.Table:
     """A country of counts whose sums hold: persons per municipality, their measures, and the regions added up.
 
-    About one municipality in ten did not deliver; `mean` is the average number of persons per municipality.
+    About one municipality in ten did not deliver; `mean` is the average number of persons per municipality. With
+    `provinces` (names) the country is no larger than those.
     """
     rng = np.random.default_rng(seed)
-    places = gemeenten()
+    places = [place for place in gemeenten() if not provinces or place.provincie in provinces]
     codes = [*(g.code for g in places), "ONB"]
     size = (len(codes), len(halves))
     people = rng.poisson(rng.gamma(0.6, mean / 0.6, size[0])[:, None] * np.ones(size))

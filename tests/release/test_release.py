@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 from release import gate, publish, research
 from release.disclosure import HIDDEN, Protected, protect, protect_number
 from release.report import map as hexmap
-from release.report.page import latest
+from release.report.page import SCRIPT, latest
 from schemas.errors import DisclosureRefused
 from schemas.gemeente import gemeenten
 from schemas.linked import LINKED_TABLES
@@ -205,10 +205,33 @@ def page(vng: Path) -> Page:
 def test_the_page_is_dutch_and_stands_on_its_own(page: Page, vng: Path) -> None:
     text = (vng / "doelgroep.html").read_text(encoding="utf-8")
     assert page.lang == "nl"
-    assert page.links == ["#inhoud"]
-    assert "script" not in page.tags
+    assert page.links[0] == "#inhoud" and all(link.startswith("#g-") for link in page.links[1:])
+    assert text.count("<script") == 1 and f"<script>{SCRIPT}</script>" in text
+    assert not re.search(r"fetch\(|XMLHttp|import|storage|cookie|eval|innerHTML", SCRIPT)
     assert "http" not in re.sub(r'xmlns="[^"]*"', "", text)
     assert "@page" in text and "@media print" in text
+
+
+def test_the_page_tells_of_the_last_year_whose_headline_is_shown() -> None:
+    """A last year of which the windows are not over yet hides its headline; the year before is told then."""
+    table = protect(target_group()).table
+    for open_last, year in ((True, "2023"), (False, "2022")):
+        counts = [
+            r["aantal"] if r["niveau"] != "land" else 100 if open_last or r["halfjaar"] != "2023H2" else None
+            for r in table.to_pylist()
+        ]
+        place = table.schema.get_field_index("aantal")
+        other = table.set_column(place, table.schema.field(place), pa.array(counts, pa.int64()))
+        assert latest(Protected(other)).year == year
+
+
+def test_a_municipality_finds_itself_in_one_step(page: Page, vng: Path) -> None:
+    """With a script by typing; without one by a link from a list by name to its own row."""
+    text = (vng / "doelgroep.html").read_text(encoding="utf-8")
+    rows = set(re.findall(r'<tr id="(g-[^"]+)">', text))
+    links = [link.removeprefix("#") for link in page.links if link.startswith("#g-")]
+    assert set(links) == rows and {f"g-{place.code}" for place in gemeenten()} <= rows
+    assert '<div class="zoek" id="zoek-gemeente" hidden>' in text  # shown by the script that makes it work
 
 
 def test_map_and_table_show_the_same_numbers(page: Page, linked: Path, vng: Path) -> None:
@@ -221,7 +244,7 @@ def test_map_and_table_show_the_same_numbers(page: Page, linked: Path, vng: Path
     for place in gemeenten():
         shown = rows[place.naam]
         told = titles[place.naam.replace("'", "&#x27;")]
-        assert told.startswith("minder dan 10" if shown == HIDDEN else f"{shown} personen")
+        assert told.startswith("verborgen" if shown == HIDDEN else f"{shown} personen")
 
 
 def test_a_year_is_hidden_when_one_of_its_halves_is() -> None:

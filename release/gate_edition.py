@@ -1,0 +1,50 @@
+"""The gate's judge of one audience's folder of a release: every file re-read, every count as the edition allows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+from release.deliver import read
+from release.deliver.face import Face
+from release.estimates import Estimates
+from release.gate_vng import numbers_of_page
+from release.report.page import latest
+from schemas.errors import DisclosureRefused
+
+ALLOWED = frozenset({".csv", ".json", ".parquet", ".xlsx", ".xml", ".html", ".sig", ""})
+ESTIMATES = "schattingen.parquet"
+
+
+def check(folder: Path, face: Face) -> int:
+    """Number of files. DisclosureRefused small_count_shown, release_schema, changed_count or estimate_unsafe."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    if any(path.is_symlink() or path.suffix not in ALLOWED for path in folder.rglob("*") if not path.is_dir()):
+        raise DisclosureRefused("release_schema", kind="file")
+    counts = [count for count in read.folder(folder).values() if count is not None]
+    if not counts and face.protected.hidden < face.protected.table.num_rows:
+        raise DisclosureRefused("release_schema", kind="empty")
+    step = face.rules.base if face.rules.edition == "rounded" else 1
+    if any(count < face.protected.threshold or count % step for count in counts):
+        raise DisclosureRefused("small_count_shown")
+    for page in folder.glob("*.html"):
+        _page(page, face)
+    if (folder / ESTIMATES).is_file():
+        Estimates(pq.read_table(folder / ESTIMATES).replace_schema_metadata(None))
+    return len(files)
+
+
+def _page(path: Path, face: Face) -> None:
+    """Numbers of persons on the page are sums of what the tables show; the funnel's are multiples of 5."""
+    given = face.protected.table.to_pylist()
+    year = latest(face.protected).year
+    sums: dict[tuple[str, str, str], int] = {}
+    for row in given:
+        if row["halfjaar"].startswith(year):
+            key = (row["niveau"], row["code"], row["maat"])
+            sums[key] = sums.get(key, 0) + (row["aantal"] or 0)
+    known = set(sums.values())
+    for number in numbers_of_page(path):
+        if number is not None and (number < face.protected.threshold or (number not in known and number % 5)):
+            raise DisclosureRefused("small_count_shown")

@@ -1,0 +1,79 @@
+"""The page in a real browser: axe finds no breach of WCAG 2.1 AA, and the script finds a municipality.
+
+Skipped where there is no Chromium (Debian: `apt-get install chromium`). The page is opened from disk, without network.
+"""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+import shutil
+import subprocess
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from release.protect.edition import Protected, shown_table
+from release.report.page import Words, write_page
+from schemas.target_group import RUN_TABLES
+from tests.release.additive import target_group
+from tests.release.fixtures import table_of
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+QUIET = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-extensions")
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A release's page of two half-years."""
+    table = target_group(mean=12)
+    kept = [n if n >= 10 else None for n in table["aantal"].to_pylist()]
+    protected = Protected(shown_table(table, pa.array(kept, pa.int64())))
+    funnel = table_of(RUN_TABLES["funnel"], [("injus", 0, "received", 1000), ("injus", 1, "linked", 900)])
+    words = Words("Synthetische gegevens.", "te klein.", "exact.", "te klein", synthetic=True)
+    return write_page(protected, funnel, tmp_path_factory.mktemp("page"), {"release": "r1"}, words=words)
+
+
+def ask(page: Path, script: str, tmp_path: Path) -> Any:
+    """Open the page, let `script` end in told(answer), and return that answer."""
+    tell = "const told = (x) => { document.title = 'TOLD' + JSON.stringify(x) + 'END'; };"
+    copy = tmp_path / "page.html"
+    text = page.read_text(encoding="utf-8")
+    copy.write_text(text.replace("</body>", f"<script>{tell}{script}</script></body>"), encoding="utf-8")
+    command = [str(CHROMIUM), *QUIET, f"--user-data-dir={tmp_path / 'profile'}", "--virtual-time-budget=60000"]
+    done = subprocess.run([*command, "--dump-dom", copy.as_uri()], capture_output=True, check=False, timeout=240)
+    found = re.search(r"<title>TOLD(.*?)END</title>", done.stdout.decode("utf-8", "replace"), re.S)
+    assert found is not None
+    return json.loads(html.unescape(found[1]))
+
+
+def test_axe_finds_nothing_against_wcag_aa(page: Path, tmp_path: Path) -> None:
+    axe = (files("axe_core_python") / "axe.min.js").read_text(encoding="utf-8").replace("</script>", "<\\/script>")
+    run = (
+        f"{axe};axe.run(document, {{runOnly: {json.dumps(TAGS)}, resultTypes: ['violations']}})"
+        ".then((r) => told({passed: r.passes.length, found: r.violations.map((v) => [v.id, v.nodes.length])}))"
+    )
+    told = ask(page, run, tmp_path)
+    assert told["passed"] > 10
+    assert told["found"] == []
+
+
+def test_typing_leaves_one_municipality_and_a_heading_sorts(page: Path, tmp_path: Path) -> None:
+    script = """
+const table = document.querySelector("[data-zoek=zoek-gemeente]"), box = document.querySelector("#zoek-gemeente input");
+const visible = () => [...table.tBodies[0].rows].filter((row) => !row.hidden).map((row) => row.cells[1].textContent);
+box.value = "sudwest"; box.dispatchEvent(new Event("input")); const one = visible();
+box.value = ""; box.dispatchEvent(new Event("input"));
+const head = table.tHead.rows[0].cells[2]; head.querySelector("button").click(); head.querySelector("button").click();
+const highest = table.tBodies[0].rows[0].cells[2].textContent;
+told({one, sort: head.getAttribute("aria-sort"), highest, all: visible().length});
+"""
+    told = ask(page, script, tmp_path)
+    assert told["one"] == ["Súdwest-Fryslân"]
+    assert told["sort"] == "descending" and told["highest"] != "\u00d7" and told["all"] >= 342
