@@ -20,7 +20,7 @@ def passed(
     settings: Settings,
     out: Path,
     home: Future[dict[str, Any]] | None = None,
-    judge: Callable[[Path], int] = gate.check_release,
+    judge: Callable[[Path], int] | None = None,
 ) -> dict[str, int]:
     """Judge a complete release folder and sign it; returns what was looked at. DisclosureRefused when it stops.
 
@@ -31,7 +31,7 @@ def passed(
     with ThreadPoolExecutor(2) as pool:
         staying = home or pool.submit(at_home, settings, out)
         looking = pool.submit(rooms.pseudonymize, "scan", "--leaving", out, *_needles(settings))
-        files = judge(out)
+        files = (judge or gate.check_release)(out)
         looked = looking.result()
         staying.result()
     gate.write_sums(out)

@@ -1,6 +1,6 @@
 """What was released, kept for good: the run's manifest with the hash of every linked table and released file.
 
-No data, a few kilobytes a release, in `state/released/<release>/<run>.json`: what `koppel reproduce` makes again and
+No data, a few kilobytes a release, in `state/manifests/<release>/<run>.json`: what `koppel reproduce` makes again and
 compares, long after retention deleted the files themselves.
 """
 
@@ -38,7 +38,7 @@ def remember(settings: Settings) -> Path:
         recipient_key=journals["recipient"].get("facts", {}).get("key", ""),
         truth=truth_of(settings),
     )
-    path = settings.state / "released" / settings.release / f"{run['run_id']}.json"
+    path = settings.state / "manifests" / settings.release / f"{run['run_id']}.json"
     if all((kept.linked, kept.outputs, kept.recipient_key)) or not path.is_file():
         resume.write_json(path, asdict(kept))
     return path
@@ -56,7 +56,7 @@ def find(settings: Settings, name: str) -> Released:
 
     ConfigError unknown_run, or bad_record for a damaged one.
     """
-    records = sorted((settings.state / "released").glob("*/*.json"))
+    records = sorted((settings.state / "manifests").glob("*/*.json"))
     found = [path for path in records if name in {path.parent.name, path.stem}]
     if len(found) > 1:
         found = [path for path in found if path.stem == _standing(settings, name)]

@@ -20,6 +20,7 @@ RUN_BY = {
     ("operator.md", "bash root"): ("tests.flows.test_operator_page", 'lines("operator.md", "bash root")'),
     ("operator.md", "bash end"): ("tests.flows.test_operator_page", 'lines("operator.md", "bash end")'),
     ("operator.md", "bash reproduce"): ("tests.flows.test_reproduce", 'lines("operator.md", "bash reproduce")'),
+    ("operator.md", "bash release"): ("tests.flows.test_releasing", 'lines("operator.md", "bash release")'),
     ("audit.md", ""): ("tests.flows.test_operator_page", 'lines("audit.md", "")'),
     ("keys.md", "bash"): ("tests.test_keys_runbook", 'commands("bash")'),
     ("keys.md", "bash hsm"): ("tests.test_keys_runbook", 'commands("bash hsm")'),

@@ -242,7 +242,7 @@ def main() -> None:
         if national is None and not given.no_prefect:
             national = measure(1.0, direct=False)
             console.print(f"scale     1 on Prefect: {national.total:.1f} s, {national.peak_gib:.2f} GiB")
-    PAGE.write_text(page(paths, runs, national), encoding="utf-8")
+        PAGE.write_text(page(paths, runs, national), encoding="utf-8")  # a larger scale may fail: this stands
     console.print(PAGE.read_text(encoding="utf-8"), markup=False)
 
 

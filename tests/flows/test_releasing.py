@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 from pathlib import Path
 
@@ -16,17 +17,20 @@ from release.protect import chain
 from release.protect import spec as specification
 from schemas.errors import ConfigError, DeliveryError, DisclosureRefused
 from tests.flows.conftest import Site
+from tests.pages import ROOT, lines
 
 HALF = "2023H1"
+COPY, SIGN, MAKE, CHECK, LIST = (shlex.split(line, comments=True) for line in lines("operator.md", "bash release"))
 
 
 @pytest.fixture(scope="module")
 def site(finished: Site, tmp_path_factory: pytest.TempPathFactory) -> Site:
-    """A finished run with a signed specification of one half-year."""
+    """A finished run with a signed specification of one half-year, as the operator's page says."""
     made = finished.copy(tmp_path_factory.mktemp("release") / "demo")
+    assert COPY[0] == "cp" and (ROOT / COPY[1]) == specification.DEFAULT
     text = specification.DEFAULT.read_text(encoding="utf-8").replace("halves: []", f"halves: [{HALF}]")
-    (made.folder / "spec.yaml").write_text(text, encoding="utf-8")
-    assert made.koppel("release", "sign", "spec.yaml", "--keys", "keys/gate").returncode == 0
+    (made.folder / COPY[2]).write_text(text, encoding="utf-8")
+    assert made.koppel(*SIGN[1:]).returncode == 0
     return made
 
 
@@ -38,11 +42,11 @@ def settings(site: Site) -> Settings:
 @pytest.fixture(scope="module")
 def released(site: Site, settings: Settings) -> Path:
     """The release itself, by the command."""
-    done = site.koppel("release", "make", "spec.yaml", "--name", "eerste", "--json")
+    done = site.koppel(*MAKE[1:], "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
-    assert told["release"] == "eerste" and told["cells"] > 3000
-    return settings.home / "releases" / "eerste"
+    assert told["release"] == "2024-1" and told["cells"] > 3000
+    return settings.home / "releases" / "2024-1"
 
 
 def test_a_release_is_a_folder_per_audience_with_its_specification(released: Path) -> None:
@@ -79,17 +83,18 @@ def test_the_evidence_counts_reasons_and_holds_no_value(released: Path) -> None:
 
 
 def test_it_can_be_checked_again_and_listed(site: Site, released: Path) -> None:
-    done = site.koppel("release", "check", released.name, "--json")
+    assert CHECK[-1] == released.name
+    done = site.koppel(*CHECK[1:], "--json")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["files"] == 14
-    listed = site.koppel("release", "list", "--json")
+    listed = site.koppel(*LIST[1:], "--json")
     (entry,) = json.loads(listed.stdout)
-    assert (entry["release"], entry["audience"], entry["base"], entry["number"]) == ("eerste", "vng", 5, 1)
-    assert "eerste" in site.koppel("release", "list").stdout
+    assert (entry["release"], entry["audience"], entry["base"], entry["number"]) == ("2024-1", "vng", 5, 1)
+    assert "2024-1" in site.koppel("release", "list").stdout
 
 
 def test_a_name_is_used_once(site: Site, released: Path) -> None:
-    done = site.koppel("release", "make", "spec.yaml", "--name", released.name)
+    done = site.koppel("release", "make", "uitgave.yaml", "--name", released.name)
     assert (done.returncode, "output_exists" in done.stderr) == (10, True)
 
 
@@ -105,19 +110,19 @@ def test_a_file_that_was_touched_after_signing_is_found(settings: Settings, rele
 
 
 def test_nothing_is_made_from_an_unsigned_or_changed_specification(settings: Settings, site: Site) -> None:
-    text = (site.folder / "spec.yaml").read_bytes()
+    text = (site.folder / "uitgave.yaml").read_bytes()
     other = site.folder / "other.yaml"
     other.write_bytes(text)
     with pytest.raises(DeliveryError, match="bad_signature"):
         releasing.make(settings, other, "tweede")
-    shutil.copy(site.folder / "spec.yaml.sig", site.folder / "other.yaml.sig")
+    shutil.copy(site.folder / "uitgave.yaml.sig", site.folder / "other.yaml.sig")
     other.write_bytes(text.replace(b"threshold: 10", b"threshold: 3"))
     with pytest.raises(DeliveryError, match="bad_signature"):
         releasing.make(settings, other, "tweede")
     with pytest.raises(ConfigError, match="bad_spec"):
         releasing.make(settings, site.folder / "nowhere.yaml", "tweede")
     with pytest.raises(ConfigError, match="bad_call"):
-        releasing.make(settings, site.folder / "spec.yaml", "../outside")
+        releasing.make(settings, site.folder / "uitgave.yaml", "../outside")
     assert not (settings.home / "releases" / "tweede").exists()
 
 
@@ -129,7 +134,7 @@ def test_nothing_is_made_from_an_unsigned_or_changed_specification(settings: Set
 def test_what_the_agreements_do_not_allow_is_not_made(
     settings: Settings, site: Site, change: tuple[str, str], field: str
 ) -> None:
-    text = (site.folder / "spec.yaml").read_text(encoding="utf-8")
+    text = (site.folder / "uitgave.yaml").read_text(encoding="utf-8")
     path = site.folder / "wide.yaml"
     path.write_text(text.replace(*change), encoding="utf-8")
     releasing.sign(path, settings.keys / "gate")
@@ -142,7 +147,7 @@ def test_one_unsafe_cell_stops_the_release_and_leaves_nothing(
 ) -> None:
     monkeypatch.setattr(making, "attack", lambda release, said: 1)
     with pytest.raises(DisclosureRefused, match="unsafe_tables") as caught:
-        releasing.make(settings, site.folder / "spec.yaml", "tweede")
+        releasing.make(settings, site.folder / "uitgave.yaml", "tweede")
     assert caught.value.exit_code == 14
     assert not (settings.home / "releases" / "tweede").exists()
     assert all(entry["release"] != "tweede" for entry in releasing.entries(settings))

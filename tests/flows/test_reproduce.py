@@ -49,7 +49,7 @@ def flipped(data: bytes) -> bytes:
 
 
 def record(settings: Settings) -> Path:
-    (path,) = (settings.state / "released" / settings.release).iterdir()
+    (path,) = (settings.state / "manifests" / settings.release).iterdir()
     return path
 
 
