@@ -108,6 +108,7 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
         also = {
             "coverage": coverage,
             "canaries": planted,
+            "computed": fast.told(),
             "seen": None if seen is None else {"n": seen.n, "hash": seen.hash},
         }
         described = _describe(agreement, mode, report, period=period, hashes=hashes, total=rows.text, also=also)
