@@ -14,11 +14,16 @@ from schemas import research
 
 LIBRARIES = ("cryptography", "duckdb", "koppelpunt", "numpy", "pandas", "prefect", "pyarrow", "pyrage", "scipy")
 FORMAT = 2  # of run.json; `koppel reproduce` refuses a newer one
+COMPUTED = "computed.json"  # beside a delivery in the store: which code converted it
 ROOMS = ("schemas", "pseudonymize", "linkage", "estimation", "release", "flows")
 
 
 def run_manifest(settings: Settings) -> dict[str, Any]:
-    """Facts of this run without a clock in them; `run_id` is a hash over all the rest."""
+    """Facts of this run without a clock in them; `run_id` is a hash over all that decides about bytes.
+
+    Beside it, `computed` tells which code made the pseudonyms of each delivery at the source and at the converter: the
+    result is the same whichever it was, so it is no part of the identity of a run.
+    """
     facts: dict[str, Any] = {
         "format": FORMAT,
         "period": settings.period,
@@ -33,7 +38,8 @@ def run_manifest(settings: Settings) -> dict[str, Any]:
         "code": code(),
         "versions": versions(),
     }
-    return {"run_id": resume.combined([json.dumps(facts, sort_keys=True)])[:12], **facts}
+    run_id = resume.combined([json.dumps(facts, sort_keys=True)])[:12]
+    return {"run_id": run_id, **facts, "computed": [_computed(settings, *one) for one in _stored(settings)]}
 
 
 def code() -> dict[str, str]:
@@ -60,6 +66,16 @@ def _estimation(settings: Settings) -> dict[str, Any]:
 def _stored(settings: Settings) -> list[tuple[str, str]]:
     found = sorted(settings.store.glob("*/[0-9][0-9][0-9][0-9]/manifest.json"))
     return [(path.parent.parent.name, path.parent.name) for path in found]
+
+
+def _computed(settings: Settings, register: str, folder: str) -> dict[str, Any]:
+    """Which HMAC and why, by step; a step that did not tell is left out."""
+    place = settings.store / register / folder
+    manifest = json.loads((place / "manifest.json").read_text(encoding="utf-8"))
+    told = {"source": manifest.get("computed")}
+    if (place / COMPUTED).is_file():
+        told["converter"] = json.loads((place / COMPUTED).read_text(encoding="utf-8"))
+    return {"register": register, "sequence": manifest["sequence"], **{step: how for step, how in told.items() if how}}
 
 
 def _input(settings: Settings, register: str, folder: str) -> dict[str, Any]:

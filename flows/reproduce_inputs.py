@@ -44,7 +44,17 @@ def laid_out(settings: Settings, kept: Released, home: Path, *, sealed: bool) ->
     said = _said(log(settings).path)
     for one in kept.run["inputs"]:
         _delivery(settings, again, one, said, sealed=sealed)
+    _computed(again, kept)
     return again
+
+
+def _computed(again: Settings, kept: Released) -> None:
+    """Which code converted it then, told as it was then: the bytes are compared whichever code makes them again."""
+    for one in kept.run.get("computed", ()):
+        place = again.store / str(one["register"]) / f"{one['sequence']:04d}" / manifest.COMPUTED
+        place.unlink(missing_ok=True)  # a second name of the file in the store
+        if "converter" in one:
+            resume.write_json(place, one["converter"])
 
 
 def _of_then(settings: Settings, kept: Released, home: Path) -> Settings:

@@ -19,7 +19,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-_AT_LOADING = ("PYTHON", "LD_", "MALLOC_", "ARROW_", "NUMBA_", "OPENBLAS_", "OMP_", "GLIBC_")
+_AT_LOADING = (
+    *("PYTHON", "LD_", "MALLOC_", "ARROW_", "NUMBA_", "OPENBLAS_", "OMP_", "GLIBC_", "NPY_", "NUMPY_"),
+    *("OPENSSL_", "CRYPTOGRAPHY_"),  # which providers and which code for this processor: settled once per process
+)
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}  # no verb needs more, and a fork keeps only one
 
 
@@ -53,18 +56,17 @@ class Spawner:
         """A child that runs `python -m pseudonymize ARGUMENTS`; it is killed when the block ends with an error."""
         mine, theirs = socket.socketpair()
         reading, writing = os.pipe()
-        with mine, os.fdopen(reading, "rb") as output:
+        with mine, os.fdopen(reading, "rb") as output, mine.makefile("rb") as answers:
             with theirs, os.fdopen(writing, "wb"):
                 self._ask(theirs.fileno(), writing)
             with suppress(OSError):  # nobody reads: there will be no answer either
                 mine.sendall(self._request(arguments))
                 mine.shutdown(socket.SHUT_WR)
-            answers = mine.makefile("rb")
             child = Child(output, _told(answers, 0))
             try:
                 yield child
             except BaseException:
-                if child.pid:  # its number is not given to another: the one that waits for it lives as long
+                if child.pid:  # its number is not given to another: it is reaped when our end of the socket closes
                     with suppress(ProcessLookupError):
                         os.kill(child.pid, signal.SIGKILL)
                 raise
@@ -79,8 +81,9 @@ class Spawner:
                 socket.send_fds(self._running(), [b"+"], descriptors)
 
     def _request(self, arguments: list[str]) -> bytes:
-        umask = os.umask(0o077)
-        os.umask(umask)
+        with self._lock:  # two threads at once would each restore what the other had set
+            umask = os.umask(0o077)
+            os.umask(umask)
         environ = dict(os.environ)
         told = {"arguments": arguments, "environment": environ, "folder": str(Path.cwd()), "umask": umask}
         return json.dumps({**told, "kernel": self.kernel}).encode("utf-8")

@@ -16,7 +16,8 @@ from typing import Any
 
 from flows import governance, rooms
 from flows.logs import EventLog
-from flows.resume import sha256_file
+from flows.manifest import COMPUTED
+from flows.resume import sha256_file, write_json
 from flows.settings import Settings
 from schemas import agreement as agreements
 from schemas.agreement import Agreement
@@ -215,6 +216,7 @@ def convert(settings: Settings, parcel: Parcel) -> dict[str, Any]:
         facts: dict[str, Fact] = {"converted": int(done["rows"]), "key_check": str(done["key_check"])}
         facts |= {"sequence": parcel.sequence, "sha256": str(done["sha256"]), **hmac_path(done)}
         _tell(settings, "converted", "converter", parcel.register, facts)
+        write_json(_part(settings, parcel) / COMPUTED, hmac_path(done))
     return done
 
 

@@ -10,6 +10,7 @@ import datetime as dt
 import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -95,8 +96,9 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
             Shuffle(splitter.identity_schema, expected=expected, limit=limit, folder=temporary) as identity,
             Shuffle(splitter.payload_schema, expected=expected, limit=limit, folder=temporary) as payload,
         ):
-            batches = accepted(source, register, Rules.of(agreement), report, quarantine, progress=progress)
-            rows = _split(batches, splitter, identity, payload)
+            wanted = (source, register, Rules.of(agreement), report, quarantine)
+            with closing(accepted(*wanted, progress=progress, temporary=temporary)) as batches:
+                rows = _split(batches, splitter, identity, payload)
             planted = _plant(canary.rows(register, Rules.of(agreement)), splitter, rows, identity, payload)
             report.planted = int(planted["rows"])
             files = {"identity": (public.converter, identity)}
@@ -106,6 +108,7 @@ def deliver(  # noqa: PLR0917 - who, what, under which agreement, whose keys, wh
         also = {
             "coverage": coverage,
             "canaries": planted,
+            "computed": fast.told(),
             "seen": None if seen is None else {"n": seen.n, "hash": seen.hash},
         }
         described = _describe(agreement, mode, report, period=period, hashes=hashes, total=rows.text, also=also)

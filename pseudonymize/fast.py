@@ -72,6 +72,12 @@ def state() -> dict[str, Any]:
     return {"kernel": switch.state, "reason": switch.reason, "checked": switch.checked}
 
 
+def told() -> dict[str, str]:
+    """The same in a manifest: `fallback` is `none`, `few_values` (not worth loading it), or what was wrong with it."""
+    reason = switch.reason or ("few_values" if switch.state == WAITING else "none")
+    return {"hmac": "fast" if switch.state == ON else "reference", "fallback": reason}
+
+
 def expect(count: int) -> None:
     """So many values are to come: what will be worth the kernel gets it from the first batch on."""
     with switch.lock:

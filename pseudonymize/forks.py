@@ -14,9 +14,11 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import select
 import signal
 import socket
 import sys
+import tempfile
 from contextlib import suppress
 from typing import Any, Never
 
@@ -94,13 +96,20 @@ def _forked(control: socket.socket, answering: socket.socket, output: int, reque
 
 
 def _tell(answering: socket.socket, child: int) -> Never:
-    """Send the number of the child, wait for it, send its exit code (minus the signal that ended it), and be gone."""
+    """Send the number of the child, wait for it, send its exit code (minus the signal that ended it), and be gone.
+
+    The ended child keeps its number until the caller has closed: whoever kills by that number then kills nobody else.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the child hears it too, and its end is told
     with suppress(OSError):
         answering.sendall(b"%d\n" % child)
-    code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
+    status = 0 if ended is None else ended.si_status
     with suppress(OSError):
-        answering.sendall(b"%d\n" % code)
+        answering.sendall(b"%d\n" % (status if ended is not None and ended.si_code == os.CLD_EXITED else -status))
+    closed = select.poll()
+    closed.register(answering, 0)  # its end of sending was closed long ago; told here is that all of it is
+    closed.poll()
     os._exit(0)
 
 
@@ -109,6 +118,7 @@ def _become(output: int, request: dict[str, Any]) -> list[str]:
     os.dup2(output, 1)
     os.environ.clear()
     os.environ.update(request["environment"])
+    tempfile.tempdir = None  # where code that was loaded found it; TMPDIR is that of the request
     os.umask(request["umask"])
     os.chdir(request["folder"])
     arguments: list[str] = request["arguments"]

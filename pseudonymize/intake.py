@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from pseudonymize.columns import Canonical
 from pseudonymize.identify import COLUMNS, Rules, emptied, identifiers
 from pseudonymize.population import Population
 from pseudonymize.quarantine import EMPTIED, SET_ASIDE, Quarantine
+from pseudonymize.repeats import Repeats
 from pseudonymize.report import NUMBER_IN_TEXT, DeliveryReport
-from pseudonymize.unique import DUPLICATE, Seen, keys_of
+from pseudonymize.unique import DUPLICATE
 from schemas import reading
 from schemas.column import Kind, Role
 from schemas.distinct import per_distinct
@@ -47,30 +48,46 @@ def accepted(
     quarantine: Quarantine,
     *,
     progress: Progress | None = None,
-) -> Iterator[Batch]:
+    temporary: Path | None = None,
+) -> Generator[Batch, None, None]:
     """Yield the accepted rows of an extract; counts land in `report`, rows to look at in `quarantine`.
 
     Raises what schemas.reading.batches raises, DeliveryError too_many_persons or dense_numbers for a probe, and
     QualityGate row_count_mismatch when a row got lost.
     """
-    seen, population = Seen(), Population(register.name, rules.most)
-    for verdict in ahead(validate(register, text) for text in reading.batches(register, source)):
-        _count(report, verdict)
-        quarantine.add(verdict.quarantined["row_number"], verdict.quarantined["reason"], SET_ASIDE)
-        table, numbers = _aside_repeats(register, seen, verdict, report, quarantine)
-        table, numbers = _aside_numbers(register, table, numbers, report, quarantine)
+    population = Population(register.name, rules.most)
+    for rows in _distinct(source, register, report, quarantine, progress, temporary):
+        table, numbers = _aside_numbers(register, *rows, report, quarantine)
         found = identifiers(rules, table)
         _count_identifiers(report, found, numbers, quarantine)
         population.add(found)
         if rules.columns != COLUMNS:
             found |= _fallback(table, report, numbers, quarantine)
         report.accepted += table.num_rows
-        if progress is not None:
-            progress("lezen", report.rows_in, None)
         yield Batch(table, found)
     report.distinct = population.distinct
     population.require_sparse()
     report.require_balance()
+
+
+def _distinct(  # noqa: PLR0917 - rows of what, and the places that are told
+    source: Path,
+    register: Register,
+    report: DeliveryReport,
+    quarantine: Quarantine,
+    progress: Progress | None,
+    temporary: Path | None,
+) -> Iterator[Rows]:
+    """Valid rows, each business key once; of a large extract some come at the end, when it is known that they count."""
+    with Repeats(register.unique, folder=temporary) as repeats:
+        for verdict in ahead(validate(register, text) for text in reading.batches(register, source)):
+            _count(report, verdict)
+            quarantine.add(verdict.quarantined["row_number"], verdict.quarantined["reason"], SET_ASIDE)
+            if progress is not None:
+                progress("lezen", report.rows_in, None)
+            yield _aside_repeats(register, repeats, verdict, report, quarantine)
+        for table, numbers, repeated in repeats.rest():
+            yield _set_aside(table, numbers, repeated, DUPLICATE, report, quarantine)
 
 
 def _count(report: DeliveryReport, verdict: Verdict) -> None:
@@ -87,13 +104,17 @@ def _counted(values: pa.Array | pa.ChunkedArray) -> Counter[str]:
 
 
 def _aside_repeats(
-    register: Register, seen: Seen, verdict: Verdict, report: DeliveryReport, quarantine: Quarantine
+    register: Register, repeats: Repeats, verdict: Verdict, report: DeliveryReport, quarantine: Quarantine
 ) -> Rows:
-    """Accepted rows whose business key was not delivered before in this extract; the first one counts."""
+    """Accepted rows whose business key was certainly not delivered before in this extract; the first one counts."""
+    table, numbers = verdict.accepted, verdict.accepted_rows
     if not register.unique:
-        return verdict.accepted, verdict.accepted_rows
-    repeated = seen.repeats(keys_of(verdict.accepted, register.unique))
-    return _set_aside(verdict.accepted, verdict.accepted_rows, repeated, DUPLICATE, report, quarantine)
+        return table, numbers
+    repeated, undecided = repeats.split(table, numbers)
+    if undecided.any():
+        decided = pa.array(~undecided)
+        table, numbers, repeated = table.filter(decided), numbers.filter(decided), repeated[~undecided]
+    return _set_aside(table, numbers, repeated, DUPLICATE, report, quarantine)
 
 
 def _aside_numbers(

@@ -109,6 +109,13 @@ class SeenHead(_Strict):
     hash: Sha256
 
 
+class Computed(_Strict):
+    """Which code computed the pseudonyms, and why not the fast one: words of pseudonymize/fast.py. Decides nothing."""
+
+    hmac: Literal["fast", "reference"]
+    fallback: Annotated[str, StringConstraints(pattern=r"^[a-z_]{1,40}$")]
+
+
 class Coverage(_Strict):
     """Which municipalities delivered a half-year (also those with zero rows), and how final it is."""
 
@@ -139,6 +146,7 @@ class Manifest(_Strict):
     key_check: Tag
     coverage: dict[HalfYear, Coverage] | None = None
     seen: SeenHead | None = None
+    computed: Computed | None = None
 
     @property
     def delivered(self) -> int:

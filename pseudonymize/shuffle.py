@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import itertools
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +18,8 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+from pseudonymize.buckets import Buckets
 
 LIMIT = 16 << 20  # per file; measured: spilling costs no time worth having more
 PER_BUCKET = 8 << 20  # bytes; a bucket is permuted in memory, and small pieces of many buckets cost time to write
@@ -48,10 +47,7 @@ class Shuffle:
         self._buckets = min(MAX_BUCKETS, 1 << (wanted - 1).bit_length())  # a power of two: no modulo bias
         self._held: list[pa.Table] = []
         self._bytes = 0
-        self._parent = folder
-        self._spill: Path | None = None
-        self._cipher = ChaCha20Poly1305(ChaCha20Poly1305.generate_key())
-        self._nonce = 0
+        self._spill = Buckets(folder)
 
     def __enter__(self) -> Self:
         return self
@@ -60,13 +56,12 @@ class Shuffle:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._held.clear()
-        if self._spill is not None:
-            shutil.rmtree(self._spill, ignore_errors=True)
+        self._spill.__exit__(kind, error, trace)
 
     @property
     def spilled(self) -> bool:
         """True once rows went to disk (encrypted)."""
-        return self._spill is not None
+        return self._spill.used
 
     def add(self, table: pa.Table) -> None:
         """Take rows in."""
@@ -78,7 +73,7 @@ class Shuffle:
 
     def tables(self) -> Iterator[pa.Table]:
         """All rows in random order, in tables of at most OUT_ROWS rows."""
-        if self._spill is None:
+        if not self._spill.used:
             yield from _permuted(self._take(), self.schema)
             return
         self._flush()
@@ -91,8 +86,6 @@ class Shuffle:
         return found
 
     def _flush(self) -> None:
-        if self._spill is None:
-            self._spill = Path(tempfile.mkdtemp(prefix="koppel-", dir=self._parent))  # mkdtemp makes it 0700
         pieces: list[list[pa.Table]] = [[] for _ in range(self._buckets)]
         while self._held:  # one table at a time, so that rows lie in memory twice only for a moment
             _scatter(self._held.pop(), pieces)
@@ -102,29 +95,24 @@ class Shuffle:
                 self._write(bucket, pa.concat_tables(parts, promote_options="default").combine_chunks())
 
     def _write(self, bucket: int, table: pa.Table) -> None:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
-            writer.write_table(table)
-        self._nonce += 1
-        nonce = self._nonce.to_bytes(12, "big")
-        sealed = self._cipher.encrypt(nonce, sink.getvalue().to_pybytes(), bucket.to_bytes(2, "big"))
-        with self._path(bucket).open("ab") as file:
-            file.write(nonce + len(sealed).to_bytes(8, "big") + sealed)
+        self._spill.write(f"{bucket:04d}", packed(table))
 
     def _read(self, bucket: int) -> pa.Table:
-        path, found = self._path(bucket), [self.schema.empty_table().select([])]
-        if path.is_file():
-            with path.open("rb") as file:
-                while head := file.read(20):
-                    sealed = file.read(int.from_bytes(head[12:], "big"))
-                    plain = self._cipher.decrypt(head[:12], sealed, bucket.to_bytes(2, "big"))
-                    found.append(pa.ipc.open_stream(plain).read_all())
-            path.unlink()
+        found = [self.schema.empty_table().select([]), *map(unpacked, self._spill.read(f"{bucket:04d}"))]
         return pa.concat_tables(found, promote_options="default")
 
-    def _path(self, bucket: int) -> Path:
-        assert self._spill is not None  # noqa: S101 - set before any bucket is written or read
-        return self._spill / f"{bucket:04d}"
+
+def packed(table: pa.Table) -> bytes:
+    """A table as the bytes of a piece."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(table)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def unpacked(piece: bytes) -> pa.Table:
+    """The table that `packed` made a piece of."""
+    return pa.ipc.open_stream(piece).read_all()
 
 
 def _scatter(table: pa.Table, pieces: list[list[pa.Table]]) -> None:

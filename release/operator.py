@@ -21,6 +21,8 @@ CSS = (
     "td.n{text-align:right;font-variant-numeric:tabular-nums}thead th{background:#f4f6f9}"
 )
 INTERN = "<p><strong>Intern</strong>, voor de operator van de TTP: hier staan ware tellingen.</p>"
+_STEPS = {"source": "bron", "converter": "omzetting"}
+_HMAC = {"fast": "snel", "reference": "referentie"}
 Section = tuple[str, str, Sequence[str], list[list[Any]]]
 
 
@@ -43,6 +45,7 @@ def sections(linked: Path, run: dict[str, Any]) -> list[Section]:
     return [
         _run(run),
         _inputs(run),
+        _computed(run),
         _emptied(run),
         _funnel(tables["funnel"]),
         _matches(tables["match_rates"]),
@@ -77,6 +80,19 @@ def _inputs(run: dict[str, Any]) -> Section:
     ]
     heads = ("register", "levering", "afspraak", "rijen in", "geaccepteerd", "quarantaine", "buiten bereik")
     return ("Leveringen", "Rijen in = geaccepteerd + quarantaine + buiten bereik.", heads, rows)
+
+
+def _computed(run: dict[str, Any]) -> Section:
+    """Which code made the pseudonyms: the same ones either way, but a failed test is a fault of a machine."""
+    rows = [
+        [one["register"], one["sequence"], _STEPS[step], _HMAC[one[step]["hmac"]], one[step]["fallback"]]
+        for one in run.get("computed", ())
+        for step in _STEPS
+        if step in one
+    ]
+    heads = ("register", "levering", "stap", "HMAC", "waarom niet snel")
+    told = "De uitkomst is gelijk; self_test_failed of sample_differed wijst op een machine die fout rekent."
+    return ("Berekening van pseudoniemen", told, heads, rows)
 
 
 def _emptied(run: dict[str, Any]) -> Section:

@@ -19,11 +19,14 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
+from cyclopts import App
 
 from flows import rooms
 from flows.cli import app
+from flows.settings import ENV
 from flows.verbs import keys as verbs
-from pseudonymize import cli, store
+from pseudonymize import auditpaths, cli, store
+from pseudonymize.ceremony import create_demo_keys
 from schemas.errors import KeyUnavailable
 from tests import softhsm
 from tests.pseudonymize.conftest import AGREEMENTS, INJUS_HEAD, injus_row, synthetic_numbers
@@ -90,7 +93,30 @@ def runner(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return Runner(tmp_path, capsys)
 
 
-def test_the_runbook_runs_from_the_first_store_to_the_last_certificate(runner: Runner) -> None:
+QUIET = {"list", "certificate", "ceremony roster", "ceremony verify"}  # they read public files and open no key
+
+
+def key_verbs(app: App = verbs.app, before: str = "") -> set[str]:
+    """Every verb of `koppel keys`, from the program itself."""
+    found: set[str] = set()
+    for name in [name for name in app if not name.startswith("-")]:
+        group = key_verbs(app[name], f"{before}{name} ")
+        found |= group or {f"{before}{name}"}
+    return found
+
+
+@pytest.fixture
+def log(runner: Runner, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """All parties of the page write to the log of one TTP: its settings are at hand for every line."""
+    home = runner.home / "ttp"
+    create_demo_keys(home / "keys", [], ["onderzoek"], "demo", "epoch-1")
+    places = {name: name for name in ("home", "agreements", "keys", "inbox", "gateway")}
+    (home / "koppel.toml").write_text("".join(f'{name} = "{place}"\n' for name, place in places.items()))
+    monkeypatch.setenv(ENV, str(home / "koppel.toml"))
+    return home / "home" / "state" / "audit.jsonl"
+
+
+def test_the_runbook_runs_from_the_first_store_to_the_last_certificate(runner: Runner, log: Path) -> None:
     home = runner.home
     for line in commands("bash"):
         if "table.parquet" in line:
@@ -115,6 +141,27 @@ def test_the_runbook_runs_from_the_first_store_to_the_last_certificate(runner: R
     with pytest.raises(KeyUnavailable, match="key_destroyed"):
         runner.run("koppel deliver injus.csv --agreement agreements/injus.yaml --keys justid --public public "
                    "--sequence 2 --out second")  # fmt: skip
+    runner.run("koppel keys init all --project demo --epoch epoch-1 --suppliers justid")
+    require_every_verb_in_the_log(runner, log)
+
+
+def require_every_verb_in_the_log(runner: Runner, log: Path) -> None:
+    """A verb of `koppel keys` that was run and left no event before and after, or that the page leaves out, fails."""
+    lines = [(line, answer) for line, answer in runner.answers if line.startswith("koppel keys ")]
+    run = {verb for verb in key_verbs() for line, _ in lines if line.startswith(f"koppel keys {verb} ")}
+    assert run == key_verbs() and run >= QUIET
+    events = [json.loads(line) for line in log.read_text(encoding="ascii").splitlines()]
+    spoken = [(line, answer) for line, answer in lines if not any(line.startswith(f"koppel keys {q} ") for q in QUIET)]
+    assert len(events) == 1 + 2 * len(spoken)  # log_opened, and two for each
+    for place, (line, answer) in enumerate(spoken):
+        asked, done = events[2 * place + 1 : 2 * place + 3]
+        assert (asked["event"], done["n"]) == ("key_asked", answer["audited"]), line
+        first, second = line.split()[2:4]
+        named = {"init": "keys", "ceremony": f"ceremony-{second}", "bridge": f"bridge-{second}"}
+        assert asked["step"] == named.get(first, f"keys-{first}"), line
+        assert done["event"] not in {"key_asked", "refused", "failed"}, line
+    report, _ = auditpaths.verify(log, log.parents[2] / "keys" / "public")
+    assert report.sound
 
 
 ONE_PROCESS = """

@@ -36,7 +36,7 @@ def show(answer: dict[str, Any], as_json: bool, title: str) -> None:
     if as_json:
         sys.stdout.write(json.dumps(answer, sort_keys=True) + "\n")
         return
-    rows = next(iter(answer.values())) if len(answer) == 1 else None
+    rows = next(iter(answer.values())) if len(answer.keys() - {"audited"}) == 1 else None
     console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else WIDE)
     console.print(_rows(rows, title) if _many(rows) else _facts(answer, title))
 

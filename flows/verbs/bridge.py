@@ -8,7 +8,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from flows.verbs.answers import Json, ask
+from flows.verbs.answers import Json
+from flows.verbs.recorded import Config, do
 
 app = App(name="bridge", help="Old pseudonym to new one, as long as an overlap lasts.")
 LastDay = Annotated[dt.date, Parameter(name="--until", help="Last day of the overlap, as 2026-12-31.")]
@@ -22,6 +23,7 @@ def make(
     keys: Path,
     until: LastDay,
     out_folder: Annotated[Path, Parameter(name="--out")],
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Make a bridge of two conversions of one source, under the old and the new epoch.
@@ -37,7 +39,8 @@ def make(
     out_folder
         New folder for the bridge.
     """
-    ask("Bridge", as_json, "bridge-make", old=old, new=new, keys=keys, last_day=until, out=out_folder)
+    files = {"old": old, "new": new, "keys": keys, "out": out_folder}
+    do("bridge_made", config, "Bridge", as_json, "bridge-make", last_day=until, **files)
 
 
 @app.command
@@ -47,6 +50,7 @@ def use(
     source: Path,
     keys: Path,
     out_file: Annotated[Path, Parameter(name="--out")],
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Rewrite the old pseudonyms of a Parquet file as new ones; refused after the last day.
@@ -62,11 +66,12 @@ def use(
     out_file
         New Parquet file.
     """
-    ask("Converted", as_json, "bridge-use", bridge=folder, source=source, keys=keys, out=out_file)
+    files = {"bridge": folder, "source": source, "keys": keys, "out": out_file}
+    do("bridge_used", config, "Converted", as_json, "bridge-use", **files)
 
 
 @app.command
-def expire(folder: Path, *, keys: Path, early: bool = False, as_json: Json = False) -> None:
+def expire(folder: Path, *, keys: Path, early: bool = False, config: Config = None, as_json: Json = False) -> None:
     """Delete a bridge, with a certificate.
 
     Parameters
@@ -78,4 +83,4 @@ def expire(folder: Path, *, keys: Path, early: bool = False, as_json: Json = Fal
     early
         Also before its last day has passed.
     """
-    ask("Deleted", as_json, "bridge-expire", bridge=folder, keys=keys, early=early)
+    do("bridge_expired", config, "Deleted", as_json, "bridge-expire", bridge=folder, keys=keys, early=early)

@@ -28,7 +28,14 @@ Relay = Annotated[Path, Parameter(name="--relay", help="Folder with the ceremony
 
 @app.command
 def init(
-    home: Path, *, project: str, epoch: str, suppliers: str, recipients: str = "onderzoek", as_json: Json = False
+    home: Path,
+    *,
+    project: str,
+    epoch: str,
+    suppliers: str,
+    recipients: str = "onderzoek",
+    config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Create keys for every party of a demonstration on one machine, each in a folder of its own.
 
@@ -46,7 +53,7 @@ def init(
         Names, separated by commas.
     """
     options = {"home": home, "project": project, "epoch": epoch, "suppliers": suppliers, "recipients": recipients}
-    ask("Keys", as_json, "keys", **options)
+    do("keys_created", config, "Keys", as_json, "keys", **options)
 
 
 @app.command
@@ -57,6 +64,7 @@ def store(
     module: str | None = None,
     token: str | None = None,
     pin: str | None = None,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Set up a party's key folder: where its key-encryption key (KEK) lies, and its PKCS#11 device if it has one.
@@ -72,7 +80,8 @@ def store(
     pin
         File with the token's PIN, relative to the key folder; or `credential:NAME`.
     """
-    ask("Store", as_json, "keys-store", keys=keys, kek=kek, module=module, token=token, pin=pin)
+    where = {"kek": kek, "module": module, "token": token, "pin": pin}
+    do("key_store_made", config, "Store", as_json, "keys-store", keys=keys, **where)
 
 
 @app.command
@@ -255,7 +264,13 @@ def returned(
 
 
 @app.command
-def card(keys: Folder, *, out_file: Annotated[Path, Parameter(name="--out")], as_json: Json = False) -> None:
+def card(
+    keys: Folder,
+    *,
+    out_file: Annotated[Path, Parameter(name="--out")],
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
     """Write the public card of the converter or the linker, signed.
 
     Parameters
@@ -263,7 +278,7 @@ def card(keys: Folder, *, out_file: Annotated[Path, Parameter(name="--out")], as
     out_file
         New file.
     """
-    ask("Card", as_json, "keys-card", keys=keys, out=out_file)
+    do("key_card_signed", config, "Card", as_json, "keys-card", keys=keys, out=out_file)
 
 
 @app.command
@@ -273,6 +288,7 @@ def publish(
     converter: Path,
     linker: Path,
     out_folder: Annotated[Path, Parameter(name="--out")],
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Make public.json of a verified ceremony and two cards.
@@ -286,11 +302,21 @@ def publish(
     out_folder
         Folder for public.json.
     """
-    ask("Public", as_json, "keys-publish", relay=relay, converter=converter, linker=linker, out=out_folder)
+    cards = {"converter": converter, "linker": linker}
+    do("keys_published", config, "Public", as_json, "keys-publish", relay=relay, out=out_folder, **cards)
 
 
 @ceremony.command
-def enrol(keys: Folder, *, name: str, project: Project, epoch: Epoch, relay: Relay, as_json: Json = False) -> None:
+def enrol(
+    keys: Folder,
+    *,
+    name: str,
+    project: Project,
+    epoch: Epoch,
+    relay: Relay,
+    config: Config = None,
+    as_json: Json = False,
+) -> None:
     """Step 1, each supplier: make this ceremony's keys and a public card.
 
     Parameters
@@ -298,7 +324,8 @@ def enrol(keys: Folder, *, name: str, project: Project, epoch: Epoch, relay: Rel
     name
         Name of the supplier.
     """
-    ask("Enrolled", as_json, "ceremony-enrol", keys=keys, name=name, project=project, epoch=epoch, relay=relay)
+    named = {"name": name, "project": project, "epoch": epoch}
+    do("ceremony_enrolled", config, "Enrolled", as_json, "ceremony-enrol", keys=keys, relay=relay, **named)
 
 
 @ceremony.command
@@ -309,7 +336,12 @@ def roster(relay: Relay, *, project: Project, epoch: Epoch, as_json: Json = Fals
 
 @ceremony.command
 def commit(
-    keys: Folder, *, relay: Relay, agreed: Annotated[str, Parameter(name="--roster")], as_json: Json = False
+    keys: Folder,
+    *,
+    relay: Relay,
+    agreed: Annotated[str, Parameter(name="--roster")],
+    config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Step 3, each supplier: draw a contribution and commit to it.
 
@@ -318,19 +350,21 @@ def commit(
     agreed
         Fingerprint of the roster, as the parties read it to each other.
     """
-    ask("Committed", as_json, "ceremony-commit", keys=keys, relay=relay, roster=agreed)
+    do("ceremony_committed", config, "Committed", as_json, "ceremony-commit", keys=keys, relay=relay, roster=agreed)
 
 
 @ceremony.command
-def seal(keys: Folder, *, relay: Relay, as_json: Json = False) -> None:
+def seal(keys: Folder, *, relay: Relay, config: Config = None, as_json: Json = False) -> None:
     """Step 4, each supplier, when all have committed: seal the contribution to every other supplier."""
-    ask("Sealed", as_json, "ceremony-seal", keys=keys, relay=relay)
+    do("ceremony_sealed", config, "Sealed", as_json, "ceremony-seal", keys=keys, relay=relay)
 
 
 @ceremony.command
-def combine(keys: Folder, *, relay: Relay, until: LastDay | None = None, as_json: Json = False) -> None:
+def combine(
+    keys: Folder, *, relay: Relay, until: LastDay | None = None, config: Config = None, as_json: Json = False
+) -> None:
     """Step 5, each supplier: check the others against their commitments and make K_S; then compare tags."""
-    ask("K_S", as_json, "ceremony-combine", keys=keys, relay=relay, last_day=until)
+    do("ceremony_combined", config, "K_S", as_json, "ceremony-combine", keys=keys, relay=relay, last_day=until)
 
 
 @ceremony.command

@@ -24,18 +24,30 @@ Config = Annotated[
     Parameter(name="--config", help="Settings of the TTP whose audit log gets the event; default as for `koppel run`."),
 ]
 _WHO, _WHY = "custodian", "keys"
+_INIT = "keys"  # the verb behind `koppel keys init`
 # What an answer of a key verb may leave in the log, and under which name.
 _FIELDS = {
     "id": "key_id",
     "check": "key_check",
     "set": "share_set",
+    "name": "owner",  # of who takes part in a ceremony
+    "commitment": "fingerprint",
     **{name: name for name in ("kind", "owner", "project", "epoch", "reason", "threshold", "shares")},
+    **{name: name for name in ("rows", "converted", "sha256")},  # of a bridge
 }
 
 
 def do(event: str, config: Path | None, title: str, as_json: bool, verb: str, **options: object) -> None:
-    """Call a key verb with an event before and after, and show what it says; a refusal leaves its code."""
+    """Call a key verb with an event before and after, and show what it says; a refusal leaves its code.
+
+    `koppel keys init` may make the key that signs the log: no event can stand before it then, only one after.
+    """
     log = _log(config)
+    if verb == _INIT and log is not None and not _can_sign(log):
+        answer = _called(verb, options)
+        head = log.event(event, who=_WHO, why=_WHY, **facts(answer)) if _can_sign(log) else {"n": 0}
+        show({**answer, "audited": head["n"]}, as_json, title)
+        return
     if log is None:
         show({**_called(verb, options), "audited": 0}, as_json, title)
         return
@@ -58,14 +70,21 @@ def _log(config: Path | None) -> EventLog | None:
     return EventLog(settings.state / "audit.jsonl", settings.keys / "audit")
 
 
+def _can_sign(log: EventLog) -> bool:
+    return (log.key / "audit.key").exists()
+
+
 def facts(answer: dict[str, Any]) -> dict[str, Fact]:
     """What may be told of an answer: of a rotation the new key, and which one it replaces."""
-    about = answer.get("new", answer)
+    rotated = isinstance(answer.get("new"), dict)
+    about = answer["new"] if rotated else answer
     if isinstance(about.get("shares"), dict):  # a key made with its backup
         about = {**about, **about["shares"], "shares": len(about["shares"]["custodians"])}
     found: dict[str, Fact] = {told: about[name] for name, told in _FIELDS.items() if name in about}
-    if "old" in answer:
+    if rotated:
         found["replaces"] = str(answer["old"]["id"])
     if "custodians" in about:
         found["custodians"] = len(about["custodians"])
+    if "suppliers" in about:
+        found["suppliers"] = len(about["suppliers"]) if isinstance(about["suppliers"], list) else about["suppliers"]
     return found

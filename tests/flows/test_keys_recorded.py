@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from flows.verbs import recorded
 from pseudonymize import auditpaths, clock
 from pseudonymize.ceremony import create_demo_keys
 from pseudonymize.keys import KeyFile
-from schemas.errors import ConfigError, KeyUnavailable
+from schemas.errors import ConfigError, KeyUnavailable, KoppelError
 
 
 class Site:
@@ -138,3 +139,29 @@ def test_a_party_without_settings_has_no_log_and_is_told_so(site: Site) -> None:
     )
     assert answer["audited"] == 0
     assert not site.log.exists()
+
+
+def test_the_verb_that_makes_the_key_of_the_log_stands_in_it_afterwards(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """No event can stand before it; made a second time, the folder exists and the refusal is in the log."""
+    shutil.rmtree(site.home / "keys")
+    line = ["keys", "init", str(site.home / "keys"), "--project", "demo", "--epoch", "e-1", "--suppliers", "justid"]
+    app([*line, "--config", str(site.config), "--json"], result_action="return_value")
+    assert json.loads(capsys.readouterr().out)["audited"] == 2
+    assert [(event["event"], event.get("suppliers")) for event in site.events()][1:] == [("keys_created", 1)]
+    with pytest.raises(KoppelError):
+        app([*line, "--config", str(site.config), "--json"], result_action="return_value")
+    assert [event["event"] for event in site.events()][2:] == ["key_asked", "refused"]
+
+
+def test_a_bridge_says_its_rows_and_hash_and_nothing_of_its_domains() -> None:
+    made = {
+        "id": "a0000001",
+        "old": "demo/link/e-1",
+        "new": "demo/link/e-2",
+        "rows": 7,
+        "until": "",
+        "sha256": "0" * 64,
+    }
+    assert recorded.facts(made) == {"key_id": "a0000001", "rows": 7, "sha256": "0" * 64}

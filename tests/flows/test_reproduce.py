@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import json
+import re
 import shlex
 import shutil
 from collections.abc import Callable
@@ -230,3 +231,20 @@ def test_the_command_tells_in_one_line_and_by_exit_code(site: Site) -> None:
     done = site.koppel("reproduce", "demo-1")
     assert done.returncode == ConfigError.exit_code
     assert done.stderr == f"koppel: {ConfigError('other_code', which='release')}\n"
+
+
+def test_which_code_computed_the_pseudonyms_is_told_and_decides_nothing(settings: Settings) -> None:
+    """Another machine, with or without the compiled kernel: the same run, and what was told then is told again."""
+    run = manifest.run_manifest(settings)
+    steps = [one[step] for one in run["computed"] for step in ("source", "converter")]
+    assert len(run["computed"]) == len(run["inputs"]) > 5
+    assert {how["hmac"] for how in steps} <= {"fast", "reference"} and all(how["fallback"] for how in steps)
+    page = (settings.out / "operator" / "kwaliteit.md").read_text(encoding="utf-8")
+    assert len(re.findall(r"\| (?:bron|omzetting) \| (?:snel|referentie) \|", page)) == len(steps)
+    told = settings.store / "ifzo" / "0001" / manifest.COMPUTED
+    other = {"hmac": "reference", "fallback": "sample_differed"}
+    rewrite(told, lambda _: json.dumps(other).encode())
+    changed = manifest.run_manifest(settings)
+    assert changed["run_id"] == run["run_id"] and changed["computed"] != run["computed"]
+    reproduce_inputs._computed(settings, released.find(settings, settings.release))
+    assert manifest.run_manifest(settings) == run

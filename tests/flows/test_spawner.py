@@ -5,19 +5,23 @@ Tested from outside, by /proc: its memory, its open files, its threads and its l
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import re
+import resource
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from flows import rooms, spawner
+from pseudonymize.__main__ import closed
 from pseudonymize.forks import CODE
 from schemas.errors import ConfigError, MachineError
 
@@ -47,6 +51,9 @@ def check(folder: Path) -> tuple[object, ...]:
     file = folder / "a.csv"
     file.write_bytes(b"bsn;skn\n" + PLANTED + b";\n")
     return ("check", "--source", file, "--register", "crosswalk", "--synthetic")
+
+
+root = pytest.mark.skipif(os.geteuid() != 0, reason="its memory is closed to its own account")
 
 
 def memory(process: int) -> bytes:
@@ -107,6 +114,7 @@ def test_every_listed_verb_and_module_exists() -> None:
 # What the process that forks knows -----------------------------------------------------------------------------
 
 
+@root
 def test_a_number_that_a_verb_read_is_not_in_its_memory(own: spawner.Spawner, tmp_path: Path) -> None:
     """The search finds what is there: the caller's own memory holds the number, and the room's word for a verb."""
     rooms.pseudonymize(*check(tmp_path))
@@ -116,6 +124,7 @@ def test_a_number_that_a_verb_read_is_not_in_its_memory(own: spawner.Spawner, tm
     assert PLANTED in memory(os.getpid())
 
 
+@root
 def test_keys_that_a_verb_made_are_not_in_its_memory(own: spawner.Spawner, tmp_path: Path) -> None:
     rooms.pseudonymize(*keys(tmp_path / "k"))
     held = memory(pid(own))
@@ -134,6 +143,7 @@ def test_two_verbs_never_draw_the_same_random_numbers(own: spawner.Spawner, tmp_
     assert len(first) == len(second) == 6 and not first & second
 
 
+@root
 def test_it_has_one_thread_and_no_file_of_ours_open(own: spawner.Spawner, tmp_path: Path) -> None:
     own.kernel = True
     rooms.pseudonymize(*keys(tmp_path / "k"))
@@ -148,11 +158,79 @@ def test_it_has_one_thread_and_no_file_of_ours_open(own: spawner.Spawner, tmp_pa
     assert {name for name in opened if not name.startswith("socket:")} == {"/dev/null"}
 
 
+@root
 def test_no_other_room_is_loaded(own: spawner.Spawner, tmp_path: Path) -> None:
     rooms.pseudonymize(*check(tmp_path))
     libraries = Path(f"/proc/{pid(own)}/maps").read_text(encoding="utf-8")
     assert "pyarrow" in libraries
     assert "duckdb" not in libraries and "pandas" not in libraries
+
+
+# What others can do to it --------------------------------------------------------------------------------------
+
+
+def opened_by_its_own_account(close: bool) -> bool:
+    """Whether a process of an ordinary account can open the memory of another one of that account."""
+    asking = os.fork()
+    if asking == 0:
+        os.setresuid(65_534, 65_534, 65_534)
+        ctypes.CDLL(None).prctl(4, 1, 0, 0, 0)  # a change of account closes it; this is as it was after a start
+        ready, tell = os.pipe()
+        waiting = os.fork()
+        if waiting == 0:
+            if close:
+                closed()
+            os.write(tell, b"+")
+            time.sleep(30)
+            os._exit(0)
+        os.read(ready, 1)
+        try:
+            os.close(os.open(f"/proc/{waiting}/mem", os.O_RDWR))
+            answer = 1
+        except PermissionError:
+            answer = 0
+        os.kill(waiting, signal.SIGKILL)
+        os._exit(answer)
+    return bool(os.waitstatus_to_exitcode(os.waitpid(asking, 0)[1]))
+
+
+@root
+def test_its_memory_is_closed_to_processes_of_its_own_account() -> None:
+    """A verb that hostile input took over cannot write itself into the process that forks the next one."""
+    assert opened_by_its_own_account(close=False)
+    assert not opened_by_its_own_account(close=True)
+
+
+def test_neither_it_nor_a_verb_leaves_a_core_file(own: spawner.Spawner, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "never.csv")
+    waiting = ["check", "--source", str(tmp_path / "never.csv"), "--register", "crosswalk", "--synthetic"]
+    with pytest.raises(KeyboardInterrupt), own.running(waiting) as child:
+        for process in (pid(own), child.pid):
+            assert resource.prlimit(process, resource.RLIMIT_CORE) == (0, 0)
+        raise KeyboardInterrupt
+
+
+def test_the_number_of_a_child_that_ended_is_not_given_away(own: spawner.Spawner, tmp_path: Path) -> None:
+    """Whoever gives up kills by number: as long as that can happen, no other process may have it."""
+    with own.running(list(map(str, check(tmp_path)))) as child:
+        child.output.read()
+        for _ in range(500):
+            if "(zombie)" in (status := Path(f"/proc/{child.pid}/status").read_text(encoding="utf-8")):
+                break
+            time.sleep(0.02)
+        assert "(zombie)" in status
+    assert child.code == 0
+
+
+def test_threads_that_ask_at_once_leave_the_umask_as_it_was(own: spawner.Spawner) -> None:
+    before = os.umask(0o027)
+    try:
+        with ThreadPoolExecutor(8) as pool:
+            told = list(pool.map(lambda _: json.loads(own._request(["check"]))["umask"], range(4_000)))
+        assert set(told) == {0o027}
+        assert os.umask(0o027) == 0o027
+    finally:
+        os.umask(before)
 
 
 # Its life ------------------------------------------------------------------------------------------------------
@@ -168,7 +246,7 @@ def test_one_process_serves_many_verbs_and_ends_when_it_is_closed(own: spawner.S
     assert not Path(f"/proc/{first}").exists()
 
 
-@pytest.mark.parametrize(("name", "same"), [("NUMBA_CACHE_DIR", False), ("KOPPEL_FAST", True)])
+@pytest.mark.parametrize(("name", "same"), [("NUMBA_CACHE_DIR", False), ("OPENSSL_CONF", False), ("KOPPEL_FAST", True)])
 def test_what_code_reads_while_it_is_loaded_needs_another_process(
     own: spawner.Spawner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, same: bool
 ) -> None:

@@ -1,0 +1,65 @@
+"""Pieces of rows in temporary files that say nothing: encrypted under a key that exists in memory only.
+
+Where a piece lies, its length and its nonce are held in memory, so a file holds ciphertext alone, and a piece that was
+changed, cut off, moved or swapped with another is noticed when it is read.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
+
+Pieces = list[tuple[int, int]]  # nonce and length of each, in the order written
+
+
+class Buckets:
+    """Append pieces to named buckets and read each bucket back once. Leaving the context removes the folder."""
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._parent = folder
+        self._folder: Path | None = None
+        self._cipher = ChaCha20Poly1305(ChaCha20Poly1305.generate_key())
+        self._nonce = 0
+        self._pieces: dict[str, Pieces] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pieces.clear()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    @property
+    def used(self) -> bool:
+        """True once a piece went to disk."""
+        return self._folder is not None
+
+    def write(self, bucket: str, piece: bytes) -> None:
+        """Append a piece."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix="koppel-", dir=self._parent))  # mkdtemp makes it 0700
+        self._nonce += 1
+        sealed = self._cipher.encrypt(self._nonce.to_bytes(12, "big"), piece, bucket.encode())
+        with (self._folder / bucket).open("ab") as file:
+            file.write(sealed)
+        self._pieces.setdefault(bucket, []).append((self._nonce, len(sealed)))
+
+    def read(self, bucket: str) -> Iterator[bytes]:
+        """Its pieces in the order written; the file is gone afterwards. InvalidTag when it is not what was written."""
+        pieces = self._pieces.pop(bucket, [])
+        if not pieces or self._folder is None:
+            return
+        path = self._folder / bucket
+        with path.open("rb") as file:
+            for nonce, length in pieces:
+                yield self._cipher.decrypt(nonce.to_bytes(12, "big"), file.read(length), bucket.encode())
+        path.unlink()
