@@ -61,7 +61,7 @@ def write_release(release: Release, linked: Path, estimated: Path, out: Path) ->
         if "html" in face.rules.formats:
             funnel = pq.read_table(linked / "funnel.parquet")
             made.append(
-                write_page(face.protected, funnel, folder, face.provenance, estimates=estimates, words=_words(face))
+                write_page(face.printed, funnel, folder, face.provenance, estimates=estimates, words=_words(face))
             )
         made.append(_evidence(release, face, folder))
     return made
