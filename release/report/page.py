@@ -13,7 +13,9 @@ from markupsafe import Markup
 from release.disclosure import HIDDEN, LEGEND, Protected, protect_number
 from release.estimates import Estimates, section
 from release.protect.edition import Protected as Edition
+from release.report import land as landmap
 from release.report import map as hexmap
+from release.report.land import Land
 from release.report.sheets import sheets
 from release.report.year import HEADLINE, Year, latest
 from release.report.year import words as words_of
@@ -149,10 +151,11 @@ def write_page(
     *,
     estimates: Estimates | None = None,
     words: Words = DEMO,
+    land: Land | None = None,
 ) -> Path:
     """Write doelgroep.html; needs no network and no other file, and is whole without its script.
 
-    With estimates: a section of their own.
+    With estimates: a section of their own. With borders: the map once more, by land area.
     """
     found = latest(protected)
     places = _gemeenten(found)
@@ -164,6 +167,7 @@ def write_page(
         geschat=Markup("" if estimates is None else section(estimates, found.year)),  # noqa: S704 - escaped there
         land={maat: words_of(found.total("land", "NL", maat)) for maat in HEADLINE},
         kaart=Markup(hexmap.svg(_tiles(found))),  # noqa: S704 - escaped where names enter
+        land_kaart=Markup("" if land is None else landmap.svg(_tiles(found), land)),  # noqa: S704 - as above
         legenda=[(Markup(swatch), words) for swatch, words in hexmap.legend()],  # noqa: S704
         koppen=[words for _, words in SHOWN],
         script=Markup(SCRIPT),  # noqa: S704 - our own file, and the gate lets no other through
