@@ -83,7 +83,7 @@ def _make(settings: Settings, spec: Spec, text: bytes, out: Path) -> dict[str, A
     part = out.with_name(f"{out.name}.part")
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True, mode=0o700)
-    made = making.write_release(release, linked, estimated, part)
+    made = making.write_release(release, linked, estimated, part, settings.boundaries)
     (part / SPECIFICATION).write_bytes(text)
     judged: dict[str, int] = {}
     egress.passed(

@@ -44,6 +44,7 @@ class Settings(BaseSettings):
     seed: int = Field(default=2024, ge=0)
     draws: int = Field(default=1000, ge=100, le=20_000)
     clerical: Path | None = None
+    boundaries: Path | None = None
     full_bayes: bool = False
     engine: Literal["duckdb", "sail", "spark"] = "duckdb"
     engine_url: str | None = Field(default=None, pattern=r"^sc://[A-Za-z0-9.-]+:\d+(/;[A-Za-z0-9_;=.-]*)?$")
@@ -93,7 +94,7 @@ class Settings(BaseSettings):
         return self.home / "state"
 
 
-_PATHS = ("home", "agreements", "keys", "inbox", "gateway", "truth", "clerical", "engine_folder")
+_PATHS = ("home", "agreements", "keys", "inbox", "gateway", "truth", "clerical", "boundaries", "engine_folder")
 _given: dict[str, object] = {}
 
 

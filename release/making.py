@@ -22,6 +22,7 @@ from release.estimates import Estimates
 from release.protect.edition import HIDDEN, Outcome, audit_counts, editions, protect_all
 from release.protect.ledger import Ledger
 from release.protect.spec import Spec
+from release.report.land import read as read_land
 from release.report.page import Words, write_page
 from schemas.errors import DisclosureRefused
 
@@ -48,8 +49,11 @@ def protect(linked: Path, spec: Spec, ledger: Ledger, provenance: dict[str, str]
     return Release(spec, outcome, faces)
 
 
-def write_release(release: Release, linked: Path, estimated: Path, out: Path) -> list[Path]:
-    """A folder per audience."""
+def write_release(
+    release: Release, linked: Path, estimated: Path, out: Path, boundaries: Path | None = None
+) -> list[Path]:
+    """A folder per audience. With a file of borders its page has a map by land area too; ConfigError bad_boundaries."""
+    land = None if boundaries is None else read_land(boundaries)
     made = []
     for name, face in release.faces.items():
         folder = out / name
@@ -61,7 +65,9 @@ def write_release(release: Release, linked: Path, estimated: Path, out: Path) ->
         if "html" in face.rules.formats:
             funnel = pq.read_table(linked / "funnel.parquet")
             made.append(
-                write_page(face.protected, funnel, folder, face.provenance, estimates=estimates, words=_words(face))
+                write_page(
+                    face.printed, funnel, folder, face.provenance, estimates=estimates, words=_words(face), land=land
+                )
             )
         made.append(_evidence(release, face, folder))
     return made

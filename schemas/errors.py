@@ -204,6 +204,7 @@ ADVICE: dict[str, str] = {
     "bridge_expired": "the bridge is past its last day; it was deleted, with a certificate",
     "bridge_valid": "the bridge is still in use; name --early to end it before its last day",
     "bad_spec": "the release specification does not follow its schema; see docs/disclosure.md",
+    "bad_boundaries": "the boundaries are no GeoJSON with the statcode of every municipality of 2023; name another",
     "tables_disagree": "sums in these tables do not add up, so nothing can be said of what they hide; repair them",
     "unprotectable": "no pattern of hidden cells protects these tables; publish fewer tables or merge categories",
     "bad_table": "the table is not a CSV in long form with one row per cell; see `koppel audit-tables --help`",

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
 
-from release.protect.edition import EXACT, HIDDEN, Protected
+from release.protect.edition import EXACT, HIDDEN, Protected, shown_table
 from release.protect.spec import Rules, Table
+from release.protect.system import Flags
 from schemas.errors import DisclosureRefused
 from schemas.target_group import MATEN
 
@@ -36,10 +37,21 @@ class Face:
 
     def table(self, name: str) -> pa.Table:
         """The rows of one table of the specification, in the order of the cube."""
+        return self.protected.table.filter(pa.array(self._mask(name)))
+
+    def _mask(self, name: str) -> Flags:
+        """Per row of the cube, whether that table prints it."""
         given, wanted = self.protected.table, self.tables[name]
         mask = np.isin(np.array(given["niveau"].to_pylist()), wanted.levels)
-        mask &= np.isin(np.array(given["maat"].to_pylist()), list(wanted.measures or MATEN))
-        return given.filter(pa.array(mask))
+        return mask & np.isin(np.array(given["maat"].to_pylist()), list(wanted.measures or MATEN))
+
+    @property
+    def printed(self) -> Protected:
+        """The cube as this audience sees it: a cell that is in none of its tables is hidden."""
+        given = self.protected.table
+        mask = np.any([self._mask(name) for name in self.tables], axis=0)
+        counts = [n if seen else None for n, seen in zip(given["aantal"].to_pylist(), mask, strict=True)]
+        return replace(self.protected, table=shown_table(given, pa.array(counts, pa.int64())))
 
     def rows(self, name: str) -> list[Row]:
         """The same as cells of a file: an empty count and a status where it is hidden."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from release.protect.attack import Attack, Ranges
+from release.protect.evidence import Evidence
 from release.protect.merge import Merged, Period, alone, blocks, outsider, silent, singles
 from release.protect.secondary import Pattern, suppress
 from release.protect.system import Flags, Floats
@@ -35,11 +36,12 @@ class Points:
 
 @dataclass
 class Design:
-    """Rows x measures to hide, with the points that prove it safe and how many cells each step hid."""
+    """Rows x measures to hide, with the points that prove it safe, how many cells each step hid, and the last audit."""
 
     hidden: Flags
     points: Points
     steps: dict[str, int]
+    evidence: Evidence
 
 
 def protect(period: Period, *, tries: int = 0, rounds: int = REPAIRS) -> Design:
@@ -53,9 +55,10 @@ def protect(period: Period, *, tries: int = 0, rounds: int = REPAIRS) -> Design:
     unsafe: list[Place] = []
     for _ in range(rounds + 1):
         points = _suppress(period, hidden, steps, tries)
-        unsafe = findings(period, hidden, points)
+        evidence = Evidence()
+        unsafe = findings(period, hidden, points, evidence)
         if not unsafe:
-            return Design(hidden, points, dict(steps))
+            return Design(hidden, points, dict(steps), evidence)
         before = int(hidden.sum())
         for place in unsafe:
             told[place] = told.get(place, -1) + 1
@@ -127,19 +130,22 @@ def audit(period: Period, hidden: Flags, points: Points | None = None) -> int:
     return len(findings(period, hidden, points))
 
 
-def findings(period: Period, hidden: Flags, points: Points | None = None) -> list[Place]:
+def findings(
+    period: Period, hidden: Flags, points: Points | None = None, evidence: Evidence | None = None
+) -> list[Place]:
     """The (row, variable) of every cell that is not proven safe from some attacker; of a crowd, its first member.
 
-    `points` are offered as certificates; each is checked against the pattern before it counts.
+    `points` are offered as certificates; each is checked against the pattern before it counts. `evidence` is told of
+    every attack.
     """
-    points = points or Points()
+    points, evidence = points or Points(), evidence or Evidence()
     found: dict[Place, None] = {}
     for view in (outsider(period, hidden), singles(period, hidden)):
-        found |= dict.fromkeys(_places(period, view, _attack(view, points.merged)))
+        found |= dict.fromkeys(_places(period, view, evidence.add(_attack(view, points.merged))))
     view = blocks(period, hidden)
-    for row in _rows_of(view, _attack(view, points.blocks)):
+    for row in _rows_of(view, evidence.add(_attack(view, points.blocks))):
         one = alone(period, hidden, row)
-        found |= dict.fromkeys(_places(period, one, _attack(one, points.merged)))
+        found |= dict.fromkeys(_places(period, one, evidence.add(_attack(one, points.merged))))
     return list(found)
 
 

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from release.protect import design, spec
+from release.protect.evidence import Evidence
 from release.protect.ledger import Ledger
 from release.protect.merge import Period
 from release.protect.periods import Layout, periods
@@ -134,6 +135,8 @@ def _log(made: list[Period], designs: list[design.Design], rules: spec.Spec) -> 
         "rules": rules.basis.model_dump(),
         "reasons": counted,
         "shown": int((~hidden).sum()),
+        "hidden": int(hidden.sum()),
+        "audit": sum((found.evidence for found in designs), Evidence()).told(),
     }
 
 

@@ -45,7 +45,7 @@ def svg(tiles: list[Tile], scale: int = 22) -> str:
     left, top = min(xs) - 1, min(ys) - 1
     width, height = (max(xs) - left + 1) * scale, (max(ys) - top + 1) * scale
     shapes = [_shape(tile, *_at(tile.code, left, top, scale), scale) for tile in tiles if tile.code in places()]
-    head = f'<svg class="kaart" viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-labelledby="kaart-titel">'
+    head = f'<svg class="kaart" viewBox="0 0 {width:.0f} {height:.0f}" role="group" aria-labelledby="kaart-titel">'
     title = '<title id="kaart-titel">Zeshoekkaart van de gemeenten; de tabel hieronder bevat dezelfde getallen</title>'
     return head + title + PATTERNS + "".join(shapes) + "</svg>"
 
@@ -61,7 +61,10 @@ def _shape(tile: Tile, x: float, y: float, scale: int) -> str:
     points = " ".join(f"{x + dx * radius:.1f},{y + dy * radius:.1f}" for dx, dy in corners)
     title = f"<title>{html.escape(f'{tile.name}: {tile.text}')}</title>"
     shape = f'<polygon points="{points}" fill="{fill(tile)}" class="t">{title}</polygon>'
-    return shape if tile.delivered else f'{shape}<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="d">{title}</circle>'
+    if not tile.delivered:
+        shape += f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" class="d">{title}</circle>'
+    # A click opens the sheet; whoever uses a keyboard has the list, and need not pass 342 tiles.
+    return f'<a href="#b-{tile.code}" tabindex="-1" aria-label="{html.escape(tile.name)}">{shape}</a>'
 
 
 def fill(tile: Tile) -> str:

@@ -1,11 +1,25 @@
 "use strict";
-// Search and sorting for the tables; the page is whole without it. Nothing is fetched, nothing is kept.
+// Search and sorting; the page is whole without it. Nothing is fetched, nothing is kept.
+const fold = (text) => text.normalize("NFD").replace(/[\u0300-\u036f']/g, "").toLowerCase();
+const start = document.getElementById("zoek-blad");
+if (start) {
+  start.hidden = false;
+  const box = start.querySelector("input"), told = start.querySelector("output");
+  const links = [...document.querySelectorAll(".sprong a")];
+  start.querySelector("datalist").append(...links.map((link) => new Option(link.textContent)));
+  box.addEventListener("change", () => {
+    const wanted = fold(box.value.trim());
+    const found = links.filter((link) => fold(link.textContent).includes(wanted));
+    const one = found.find((link) => fold(link.textContent) === wanted) ?? (found.length === 1 ? found[0] : null);
+    told.textContent = one || !wanted ? "" : `${found.length} gemeenten met deze letters`;
+    if (one) one.click();
+  });
+}
 for (const table of document.querySelectorAll("table[data-zoek]")) {
   const rows = [...table.tBodies[0].rows];
   const place = document.getElementById(table.dataset.zoek);
   place.hidden = false;
   const box = place.querySelector("input"), told = place.querySelector("output");
-  const fold = (text) => text.normalize("NFD").replace(/[\u0300-\u036f']/g, "").toLowerCase();
   box.addEventListener("input", () => {
     const wanted = fold(box.value.trim());
     let found = 0;

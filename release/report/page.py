@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,17 @@ from markupsafe import Markup
 from release.disclosure import HIDDEN, LEGEND, Protected, protect_number
 from release.estimates import Estimates, section
 from release.protect.edition import Protected as Edition
+from release.report import land as landmap
 from release.report import map as hexmap
+from release.report.land import Land
+from release.report.sheets import sheets
+from release.report.year import HEADLINE, Year, latest
+from release.report.year import words as words_of
 from schemas.gemeente import gemeenten
 from schemas.target_group import NIVEAUS
 
 FOLDER = Path(__file__).parent
 SCRIPT = (FOLDER / "page.js").read_text(encoding="utf-8")
-HEADLINE = ("titel_eindes", "wmo_180", "niet_waarneembaar")
 HALVES = {1: "een halfjaar", 2: "som van twee halfjaren"}
 
 
@@ -60,56 +63,9 @@ STAGES = {
     "event": "gebeurtenissen",
 }
 
-Cells = dict[tuple[str, str, str], dict[str, int | None]]
-
-
-@dataclass(frozen=True)
-class Year:
-    """Per area and measure, the two half-years of one year, each as shown (None = hidden)."""
-
-    year: str
-    cells: Cells
-    names: dict[tuple[str, str], str]
-    delivered: dict[tuple[str, str], bool]
-
-    def total(self, niveau: str, code: str, maat: str) -> int | None:
-        """Sum of the shown half-years; None as soon as one of them is hidden, so that nothing is recomputed."""
-        values = list(self.cells[niveau, code, maat].values())
-        return None if any(v is None for v in values) else sum(v for v in values if v is not None)
-
-
-def latest(protected: Protected | Edition) -> Year:
-    """The last year of the table of which the headline is shown, or else the last one."""
-    listed = protected.table.to_pylist()
-    year = _year(listed)
-    cells: Cells = defaultdict(dict)
-    names: dict[tuple[str, str], str] = {}
-    delivered: dict[tuple[str, str], bool] = {}
-    for row in listed:
-        if row["halfjaar"].startswith(year):
-            area = (row["niveau"], row["code"])
-            cells[*area, row["maat"]][row["halfjaar"]] = row["aantal"]
-            names[area] = row["naam"]
-            delivered[area] = delivered.get(area, True) and row["gmsd_geleverd"]
-    return Year(year, cells, names, delivered)
-
-
-def _year(listed: list[dict[str, Any]]) -> str:
-    years: list[str] = sorted({row["halfjaar"][:4] for row in listed}, reverse=True)
-    closed = {
-        row["halfjaar"][:4]
-        for row in listed
-        if row["niveau"] == "land" and row["maat"] in HEADLINE and row["aantal"] is None
-    }
-    return next((year for year in years if year not in closed), years[0])
-
-
-def _words(value: int | None) -> str:
-    return HIDDEN if value is None else f"{value:,}".replace(",", ".")
-
 
 def _cells(found: Year, niveau: str, code: str) -> list[str]:
-    return [_words(found.total(niveau, code, maat)) for maat, _ in SHOWN]
+    return [words_of(found.total(niveau, code, maat)) for maat, _ in SHOWN]
 
 
 def _gemeenten(found: Year) -> list[dict[str, Any]]:
@@ -160,7 +116,7 @@ def _tiles(found: Year) -> list[hexmap.Tile]:
     made = []
     for place in gemeenten():
         count = found.total("gemeente", place.code, "titel_eindes")
-        text = "verborgen, want te klein of te herleiden" if count is None else f"{_words(count)} personen"
+        text = "verborgen, want te klein of te herleiden" if count is None else f"{words_of(count)} personen"
         delivered = found.delivered["gemeente", place.code]
         made.append(
             hexmap.Tile(
@@ -195,10 +151,11 @@ def write_page(
     *,
     estimates: Estimates | None = None,
     words: Words = DEMO,
+    land: Land | None = None,
 ) -> Path:
     """Write doelgroep.html; needs no network and no other file, and is whole without its script.
 
-    With estimates: a section of their own.
+    With estimates: a section of their own. With borders: the map once more, by land area.
     """
     found = latest(protected)
     places = _gemeenten(found)
@@ -208,13 +165,14 @@ def write_page(
         css=Markup((FOLDER / "page.css").read_text(encoding="utf-8")),  # noqa: S704 - our own file
         jaar=found.year,
         geschat=Markup("" if estimates is None else section(estimates, found.year)),  # noqa: S704 - escaped there
-        land={maat: _words(found.total("land", "NL", maat)) for maat in HEADLINE},
+        land={maat: words_of(found.total("land", "NL", maat)) for maat in HEADLINE},
         kaart=Markup(hexmap.svg(_tiles(found))),  # noqa: S704 - escaped where names enter
+        land_kaart=Markup("" if land is None else landmap.svg(_tiles(found), land)),  # noqa: S704 - as above
         legenda=[(Markup(swatch), words) for swatch, words in hexmap.legend()],  # noqa: S704
         koppen=[words for _, words in SHOWN],
         script=Markup(SCRIPT),  # noqa: S704 - our own file, and the gate lets no other through
         gemeenten=places,
-        alfabet=sorted(places, key=lambda place: place["naam"].lstrip("'").casefold()),
+        bladen=sheets(found, estimates),
         regios=_regions(found),
         trechter=_funnel(funnel),
         teken=HIDDEN,

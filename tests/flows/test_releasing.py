@@ -79,6 +79,8 @@ def test_the_evidence_counts_reasons_and_holds_no_value(released: Path) -> None:
     told = json.loads((released / "vng" / "release.json").read_text(encoding="utf-8"))
     assert told["edition"] == "rounded" and set(told["solvers"]) == {"highspy", "scipy", "numpy"}
     assert set(told["protection"]["reasons"]) >= {"denominator", "small", "zero", "group", "secondary"}
+    audit = told["protection"]["audit"]
+    assert audit["narrowest_part_of_rule"] >= 1 and audit["cells_attacked"] > 0
     assert sum(told["cells"].values()) == 3152 and told["protection"]["rules"]["threshold"] == 10
 
 

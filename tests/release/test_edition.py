@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from release.protect.design import Points
+from release.protect.design import Points, findings
 from release.protect.edition import HIDDEN, Outcome, Protected, audit_counts, open_edition, protect_all
+from release.protect.evidence import Evidence
 from schemas.errors import DisclosureRefused
 from schemas.target_group import DOELGROEP, MATEN
 from tests.release.additive import target_group
@@ -50,6 +52,26 @@ def test_the_audit_passes_what_protection_made_and_needs_no_certificate_for_it(o
     counts = outcome.protected.table["aantal"].combine_chunks()
     assert audit_counts(outcome, counts) == 0
     assert audit_counts(replace(outcome, points=[Points() for _ in outcome.points]), counts) == 0
+
+
+def test_the_evidence_says_how_narrow_it_got_and_names_no_cell(outcome: Outcome) -> None:
+    """The rule asks width 5; no range is narrower than its rule, and the last audit stands on points found before."""
+    told = outcome.log["audit"]
+    assert told["narrowest_range"] >= 5 and told["narrowest_part_of_rule"] >= 1
+    assert told["attacks"] >= 3 * len(outcome.periods) and told["cells_attacked"] > 500
+    assert set(told) == {
+        *("attacks", "cells_attacked", "lps", "mips", "narrowest_range", "narrowest_part_of_rule", "seconds"),
+    }
+    assert outcome.log["hidden"] + outcome.log["shown"] == outcome.protected.table.num_rows
+
+
+def test_without_certificates_the_evidence_counts_the_search_and_sees_the_same(outcome: Outcome) -> None:
+    hidden = outcome.protected.table["aantal"].is_null().to_numpy()
+    pattern = np.zeros((len(outcome.layout.halves), len(outcome.layout.areas), len(MATEN)), dtype=bool)
+    pattern[outcome.layout.place] = hidden
+    found = Evidence()
+    assert findings(outcome.periods[0], pattern[0], None, found) == []
+    assert found.told()["lps"] > 0 and found.told()["narrowest_range"] >= 5
 
 
 def test_unhiding_a_secondary_cell_is_found(outcome: Outcome) -> None:

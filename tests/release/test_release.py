@@ -24,7 +24,8 @@ from hypothesis import strategies as st
 from release import gate, publish, research
 from release.disclosure import HIDDEN, Protected, protect, protect_number
 from release.report import map as hexmap
-from release.report.page import SCRIPT, latest
+from release.report.page import SCRIPT
+from release.report.year import latest
 from schemas.errors import DisclosureRefused
 from schemas.gemeente import gemeenten
 from schemas.linked import LINKED_TABLES
@@ -184,7 +185,7 @@ class Page(HTMLParser):
         self.links += [v or "" for k, v in attrs if k in {"src", "href", "action", "poster", "data"}]
         if tag == "tr":
             self.rows.append([])
-        self._cell = tag in {"td", "th"} or (self._cell and tag in {"span", "strong"})
+        self._cell = tag in {"td", "th"} or (self._cell and tag in {"span", "strong", "a"})
         if tag in {"td", "th"}:
             self.rows[-1].append("")
 
@@ -205,7 +206,7 @@ def page(vng: Path) -> Page:
 def test_the_page_is_dutch_and_stands_on_its_own(page: Page, vng: Path) -> None:
     text = (vng / "doelgroep.html").read_text(encoding="utf-8")
     assert page.lang == "nl"
-    assert page.links[0] == "#inhoud" and all(link.startswith("#g-") for link in page.links[1:])
+    assert page.links[0] == "#inhoud" and all(link.startswith(("#b-", "#uw-gemeente")) for link in page.links[1:])
     assert text.count("<script") == 1 and f"<script>{SCRIPT}</script>" in text
     assert not re.search(r"fetch\(|XMLHttp|import|storage|cookie|eval|innerHTML", SCRIPT)
     assert "http" not in re.sub(r'xmlns="[^"]*"', "", text)
@@ -226,12 +227,14 @@ def test_the_page_tells_of_the_last_year_whose_headline_is_shown() -> None:
 
 
 def test_a_municipality_finds_itself_in_one_step(page: Page, vng: Path) -> None:
-    """With a script by typing; without one by a link from a list by name to its own row."""
+    """With a script by typing; without one by a link to its own sheet: from a list, the map and the table."""
     text = (vng / "doelgroep.html").read_text(encoding="utf-8")
-    rows = set(re.findall(r'<tr id="(g-[^"]+)">', text))
-    links = [link.removeprefix("#") for link in page.links if link.startswith("#g-")]
-    assert set(links) == rows and {f"g-{place.code}" for place in gemeenten()} <= rows
-    assert '<div class="zoek" id="zoek-gemeente" hidden>' in text  # shown by the script that makes it work
+    sheets = re.findall(r'<article class="blad" id="(b-[^"]+)"', text)
+    links = [link.removeprefix("#") for link in page.links if link.startswith("#b-")]
+    assert set(links) == set(sheets) == {f"b-{place.code}" for place in gemeenten()} and len(sheets) == 342
+    assert min(links.count(sheet) for sheet in sheets) >= 3
+    for place in ("zoek-blad", "zoek-gemeente"):
+        assert f'<div class="zoek" id="{place}" hidden>' in text  # shown by the script that makes it work
 
 
 def test_map_and_table_show_the_same_numbers(page: Page, linked: Path, vng: Path) -> None:
