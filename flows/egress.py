@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from flows import rooms
 from flows.settings import Settings
@@ -39,9 +39,45 @@ def passed(
     return {"files": files, "columns": int(looked["columns"]), "signed": int(signed["signed"])}
 
 
-def at_home(settings: Settings, out: Path) -> dict[str, Any]:
+class Early:
+    """The scan of what was accepted, begun while linking leaves a processor half idle; a run has one, or none.
+
+    The lock is held from before `begin` until the release has its name, so nothing of ours changes what was looked at;
+    what suppliers lay in the inbox meanwhile is no part of this run, and of the next one's scan.
+    """
+
+    def __init__(self) -> None:
+        self.looked: tuple[Path, ...] = ()
+        self._pool = ThreadPoolExecutor(1)
+        self._scans: list[Future[dict[str, Any]]] = []
+
+    def begin(self, settings: Settings) -> None:
+        """Scan the store, then the inbox."""
+        folders = (settings.store, settings.inbox)
+        self.looked = tuple(one for one in folders if one.is_dir() and one.is_relative_to(settings.home))
+        for one in self.looked:
+            self._scans.append(self._pool.submit(rooms.pseudonymize, "scan", "--folder", one, *_needles(settings)))
+
+    def require_clean(self) -> None:
+        """DisclosureRefused when a canary was found in what was looked at."""
+        for one in self._scans:
+            one.result()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+
+def at_home(settings: Settings, out: Path, early: Early | None = None) -> dict[str, Any]:
     """Scan everything the TTP holds but the release folder `out`: some seconds, best begun before that is written."""
-    return rooms.pseudonymize("scan", "--folder", settings.home, "--skip", out, *_needles(settings))
+    away = (out, *(early.looked if early else ()))
+    skipped = [argument for one in away for argument in ("--skip", one)]
+    found = rooms.pseudonymize("scan", "--folder", settings.home, *skipped, *_needles(settings))
+    if early:
+        early.require_clean()
+    return found
 
 
 def scan(settings: Settings, *, leaving: Path | None = None, more: tuple[object, ...] = ()) -> dict[str, Any]:

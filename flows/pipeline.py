@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from flows import lock, released, reproduce_inputs, status, steps, work
+from flows.egress import Early
 from flows.report import current
 from flows.resume import Done
 from flows.safe import guarded
@@ -48,10 +49,10 @@ def intake(settings: Settings, register: str) -> int:
 
 
 @guarded
-def link(settings: Settings) -> Done:
+def link(settings: Settings, early: Early | None = None) -> Done:
     """Link all accepted deliveries of the period."""
     with lock.held(settings), current().doing("link") as counts:
-        done = work.link(settings)
+        done = work.link(settings, early)
         counts.update(_shown(done))
     return done
 
@@ -78,12 +79,12 @@ def export(settings: Settings) -> Done:
 
 
 @guarded
-def publish(settings: Settings) -> Done:
+def publish(settings: Settings, early: Early | None = None) -> Done:
     """The release folder, through the gate; what it is made of must stand (`estimate`, `export`)."""
     with lock.held(settings):
         reproduce_inputs.clean(settings)  # the gate would find canaries in what a killed reproduction left
         with current().doing("publish") as counts:
-            done = work.release(settings)
+            done = work.release(settings, early)
             counts.update(_shown(done))
         status.remember(settings)
         released.remember(settings)
@@ -125,10 +126,10 @@ def largest_first(settings: Settings) -> list[str]:
 
 def run_direct(settings: Settings) -> Done:
     """Intake of every register, link, estimate and export, publish, upkeep: no Prefect anywhere."""
-    with lock.held(settings):
+    with lock.held(settings), Early() as early:
         together(*(partial(intake, settings, register) for register in largest_first(settings)))
-        link(settings)
+        link(settings, early)
         together(partial(estimate, settings), partial(export, settings))  # neither reads what the other makes
-        done = publish(settings)
+        done = publish(settings, early)
         upkeep(settings)
     return done

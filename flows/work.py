@@ -40,11 +40,11 @@ def deliveries(settings: Settings) -> list[Delivery]:
     return found
 
 
-def link(settings: Settings) -> Done:
+def link(settings: Settings, early: egress.Early | None = None) -> Done:
     """Pseudonyms and payloads to linked tables and counts, in `runs/<period>/linked`."""
     with log(settings).watching("link", who="linker", why=_plan(), period=settings.period):
         governance.concerned(settings)  # before a row is read
-        done = make_linked(settings)
+        done = make_linked(settings, early)
         told = {name: done.facts[name] for name in ("rows", "persons", "events")}
         _tell(settings, "linked", "linker", done, period=settings.period, **told)
     return done
@@ -55,7 +55,7 @@ def _plan() -> str:
     return f"koppelplan {Plan().version}"
 
 
-def make_linked(settings: Settings) -> Done:
+def make_linked(settings: Settings, early: egress.Early | None = None) -> Done:
     """The linked tables; as every `make_` below, without a word to the log (flows/reproduce.py makes them again)."""
     inputs = {
         f"{d.register}/{d.sequence}": resume.sha256_file(d.folder / "manifest.json") for d in deliveries(settings)
@@ -64,6 +64,8 @@ def make_linked(settings: Settings) -> Done:
 
     def work(out: Path) -> Facts:
         scratch = settings.run / "scratch"
+        if early is not None:
+            early.begin(settings)
         try:
             result = link_deliveries(
                 deliveries(settings),
@@ -220,16 +222,16 @@ def research_output(settings: Settings) -> ResearchOutput:
     return output
 
 
-def release(settings: Settings) -> Done:
+def release(settings: Settings, early: egress.Early | None = None) -> Done:
     """Everything the readers get, in `releases/<release>`: VNG, researchers, operator, truth (synthetic only)."""
     with log(settings).watching("release", who="publisher", why=_plan(), release=settings.release):
         governance.require_outputs(settings)
-        done = make_release(settings)
+        done = make_release(settings, early)
         _tell(settings, "released", "publisher", done, release=settings.release, files=done.facts["files"])
     return done
 
 
-def make_release(settings: Settings) -> Done:
+def make_release(settings: Settings, early: egress.Early | None = None) -> Done:
     """The release folder, through the gate."""
     run = run_manifest(settings)
     linked, estimated, exported = (settings.run / name for name in ("linked", "estimated", "exported"))
@@ -240,7 +242,7 @@ def make_release(settings: Settings) -> Done:
 
     def work(out: Path) -> Facts:
         with ThreadPoolExecutor(2) as pool:  # the scan of what stays, beside the making of what leaves
-            home = pool.submit(egress.at_home, settings, out)
+            home = pool.submit(egress.at_home, settings, out, early)
             made = _folders(settings, out, run, output)
             egress.passed(settings, out, home)
         return {"files": len(made)}

@@ -203,7 +203,7 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]]
     "convert": (_convert, ("delivery", "keys", "out", "epoch?")),
     "open": (_open, ("delivery", "keys", "out", "agreement")),
     "recipient": (_recipient, ("source", "recipient", "keys", "out", "epoch?")),
-    "scan": (_scan, ("folder?", "leaving?", "store?", "keys?", "recipients?", "skip?", "list?", "report!")),
+    "scan": (_scan, ("folder?", "leaving?", "store?", "keys?", "recipients?", "skip*", "list?", "report!")),
     "sign": (_sign, ("folder", "keys")),
     "sign-file": (_sign_file, ("source", "keys")),
     "verify-file": (_verify_file, ("source", "public")),
@@ -222,19 +222,22 @@ _TARGETS = {"from": "period_from", "until": "period_until"}
 
 
 def _parser() -> argparse.ArgumentParser:
-    """Options by verb: NAME is required, NAME? may be left out, NAME! is a switch."""
+    """Options by verb: NAME is required, NAME? may be left out, NAME! is a switch, NAME* may come more than once."""
     parser = _Parser(prog="python -m pseudonymize", add_help=False, allow_abbrev=False)
     verbs = parser.add_subparsers(dest="verb", required=True)
     for verb, (_, options) in VERBS.items():
         one = verbs.add_parser(verb, add_help=False, allow_abbrev=False)
         for option in options:
-            _add(one, option.rstrip("?!"), option[-1])
+            _add(one, option.rstrip("?!*"), option[-1])
     return parser
 
 
 def _add(parser: argparse.ArgumentParser, name: str, mark: str) -> None:
     if mark == "!":
         parser.add_argument(f"--{name}", action="store_true")
+        return
+    if mark == "*":
+        parser.add_argument(f"--{name}", action="append", type=Path, default=[])
         return
     parser.add_argument(
         f"--{name}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -95,7 +96,7 @@ def scan(  # noqa: PLR0917 - the order of the verb
     store: Path | None,
     keys: Path | None,
     recipients: str | None,
-    skip: Path | None = None,
+    skip: Sequence[Path] = (),
 ) -> Found:
     """Scan what stays (`folder` without `skip`, canaries' links at home in `store`) and what leaves (`leaving`).
 
@@ -114,7 +115,7 @@ def scan(  # noqa: PLR0917 - the order of the verb
     if leaving is not None:
         found = scanner.scan(leaving, leaving=True)
     if folder is not None:
-        found.add(scanner.scan(folder, home=store, skip=[one for one in (leaving, skip) if one]))
+        found.add(scanner.scan(folder, home=store, skip=[*skip, *([leaving] if leaving else [])]))
     return found
 
 

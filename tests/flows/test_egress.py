@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from concurrent.futures import wait
 from pathlib import Path
 
 import pyarrow as pa
@@ -112,6 +113,45 @@ def test_a_leak_anywhere_stops_the_release(settings: Settings, tmp_path: Path, l
         (settings.state / "audit.jsonl").write_bytes(before)
     assert (caught.value.code, caught.value.exit_code) == ("canary_found", 14)
     assert not any(link.hex() in str(caught.value) for link in links_of(settings))
+
+
+# The store and the inbox are looked at while linking (egress.Early) --------------------------------------------------
+
+
+@pytest.mark.parametrize("place", ["store", "inbox"])
+def test_what_was_found_early_stops_the_release(settings: Settings, tmp_path: Path, place: str) -> None:
+    """Also when it has gone since: what was linked was made beside it."""
+    number = canary.of("gmsd")[1].bsn_syn.encode()
+    spoiled = put(getattr(settings, place) / "x.txt", number)
+    with egress.Early() as early:
+        early.begin(settings)
+        wait(early._scans)
+        spoiled.unlink()
+        with pytest.raises(DisclosureRefused, match="canary_found"):
+            egress.at_home(settings, unsigned(settings, tmp_path), early)
+
+
+def test_what_was_looked_at_early_is_not_looked_at_again_and_the_rest_is(settings: Settings, tmp_path: Path) -> None:
+    number, out = canary.of("gmsd")[1].bsn_syn.encode(), unsigned(settings, tmp_path)
+    with egress.Early() as early:
+        early.begin(settings)
+        wait(early._scans)
+        both = [one.result()["files"] for one in early._scans]
+        late = put(settings.inbox / "x.txt", number)  # of the next run, whose scan finds it
+        try:
+            rest = egress.at_home(settings, out, early)["files"]
+            with pytest.raises(DisclosureRefused, match="canary_found"):
+                egress.at_home(settings, out)
+        finally:
+            late.unlink()
+        assert min(both) > 0
+        assert rest + sum(both) == egress.at_home(settings, out)["files"]
+        other = put(settings.home / "prefect" / "x", number)
+        try:
+            with pytest.raises(DisclosureRefused, match="canary_found"):
+                egress.at_home(settings, out, early)
+        finally:
+            other.unlink()
 
 
 @pytest.mark.parametrize(
