@@ -8,6 +8,8 @@ from __future__ import annotations
 import getpass
 import os
 import pwd
+import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -17,8 +19,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.pages import ROOT
+
 REQUIRED = "KOPPEL_REQUIRE_POSTGRES"
-NAME = "koppel"
+NAME, OWNER = "koppel", "postgres"
 
 
 def binaries() -> Path | None:
@@ -34,6 +38,14 @@ def available() -> bool:
     return binaries() is not None
 
 
+def on_the_page() -> list[list[str]]:
+    """What docs/operator.md has PostgreSQL's own account do: make the account, make its database."""
+    page = (ROOT / "docs" / "operator.md").read_text(encoding="utf-8")
+    found = [shlex.split(command) for command in re.findall(r"`(create(?:user|db) [^`]+)`", page)]
+    assert [command[0] for command in found] == ["createuser", "createdb"]
+    return found
+
+
 @contextmanager
 def cluster() -> Iterator[str]:
     """Start one, with an empty database; yields the URL for Prefect's server. Root runs it as `nobody`."""
@@ -43,21 +55,21 @@ def cluster() -> Iterator[str]:
     account = "nobody" if os.getuid() == 0 else None
     if account is not None:
         os.chown(folder, pwd.getpwnam(account).pw_uid, pwd.getpwnam(account).pw_gid)
-    data = folder / "data"
+    data, owner = folder / "data", account or getpass.getuser()
 
     def call(*command: str) -> None:
         subprocess.run(command, check=True, capture_output=True, user=account, cwd=folder)
 
     try:
-        call(str(programs / "initdb"), "-D", str(data), "-U", NAME, "--auth=peer", "-E", "UTF8", "--no-sync")
+        call(str(programs / "initdb"), "-D", str(data), "-U", OWNER, "--auth=peer", "-E", "UTF8", "--no-sync")
         (data / "pg_hba.conf").write_text("local all all peer map=own\n", encoding="ascii")
-        (data / "pg_ident.conf").write_text(f"own {getpass.getuser()} {NAME}\n", encoding="ascii")
+        who = f"own {getpass.getuser()} {NAME}\nown {owner} {OWNER}\n"
+        (data / "pg_ident.conf").write_text(who, encoding="ascii")
         options = f"-k {folder} -c listen_addresses='' -c fsync=off"
         call(str(programs / "pg_ctl"), "-D", str(data), "-o", options, "-l", str(folder / "log"), "-w", "start")
         try:
-            subprocess.run(
-                [programs / "createdb", "-h", folder, "-U", NAME, "prefect"], check=True, capture_output=True
-            )
+            for program, *arguments in on_the_page():
+                call(str(programs / program), "-h", str(folder), "-U", OWNER, *arguments)
             yield f"postgresql+asyncpg://{NAME}@/prefect?host={folder}"
         finally:
             call(str(programs / "pg_ctl"), "-D", str(data), "-m", "immediate", "stop")
