@@ -22,6 +22,7 @@ from pseudonymize.needles_density import Column as NumberColumn
 from pseudonymize.needles_density import Density
 from pseudonymize.needles_match import Matcher
 from schemas.errors import DisclosureRefused, KoppelError, UnsafeFact
+from schemas.spreadsheet import no_formula
 
 _SQUEEZE = b" \t\r\n.-"
 
@@ -252,9 +253,4 @@ def write_list(found: Found, path: Path) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         lines = csv.writer(file, delimiter=";")
         lines.writerow(("file", "what", "form", "domain"))
-        lines.writerows([_no_formula(cell) for cell in row] for row in rows)
-
-
-def _no_formula(cell: str) -> str:
-    """A file or column may have any name; a spreadsheet takes one that begins so for a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) else cell
+        lines.writerows([no_formula(cell) for cell in row] for row in rows)

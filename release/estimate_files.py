@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 from openpyxl import Workbook
 
 from release.estimates import Estimates
-from release.export import BANNER, safe
+from release.export import BANNER
 from release.files import write_parquet
-from release.still import still
+from release.workbook import finish
 from schemas.errors import DisclosureRefused
 from schemas.estimates import AANNAMEN, BASES, ESTIMAND, GROEPEN, KWALITEIT, SCHATTINGEN, SOORTEN
+from schemas.spreadsheet import no_formula
 
 HEADS = SCHATTINGEN.names
 _WHOLE = {column.name for column in SCHATTINGEN.columns if pa.types.is_integer(column.type)}
@@ -50,7 +51,7 @@ def chosen(estimates: Estimates, name: str) -> pa.Table:
 
 def _lines(table: pa.Table) -> list[list[str | int]]:
     return [
-        ["" if value is None else safe(value) if isinstance(value, str) else value for value in row.values()]
+        ["" if value is None else no_formula(value) if isinstance(value, str) else value for value in row.values()]
         for row in table.select(HEADS).to_pylist()
     ]
 
@@ -72,14 +73,7 @@ def _xlsx(sheets: dict[str, list[list[str | int]]], path: Path, told: dict[str, 
         sheet.column_dimensions["N"].width = 110  # the sentence
         for line in (list(HEADS), *lines):
             sheet.append(line)
-    legend = book.create_sheet("toelichting")
-    legend.column_dimensions["A"].width, legend.column_dimensions["B"].width = 30, 120
-    for line in explanation(told):
-        legend.append(line)
-    raw = io.BytesIO()
-    book.save(raw)
-    path.write_bytes(still(raw.getvalue()))
-    return path
+    return finish(book, path, explanation(told), width=120)
 
 
 def explanation(told: dict[str, str]) -> list[tuple[str, str]]:

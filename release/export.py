@@ -14,14 +14,14 @@ from openpyxl.styles import Font
 from openpyxl.utils import get_column_letter
 
 from release.disclosure import HIDDEN, LEGEND, THRESHOLD, Protected, rows
-from release.still import still
+from release.workbook import finish
+from schemas.spreadsheet import no_formula
 from schemas.target_group import DOELGROEP, MATEN, NIVEAUS
 
 COLUMNS = ("niveau", "code", "naam", "halfjaar", "maat", "omschrijving", "weergave", "gmsd_geleverd")
 HEADS = ("niveau", "code", "naam", "halfjaar", "maat", "omschrijving", "aantal", "wmo_gegevens_geleverd")
 REGIONS = tuple(name for name in NIVEAUS if name != "gemeente")
 BANNER = "DEMO, NIET VOOR PUBLICATIE. Alle personen zijn verzonnen."
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def write_tables(protected: Protected, out: Path, provenance: dict[str, str]) -> list[Path]:
@@ -33,16 +33,11 @@ def write_tables(protected: Protected, out: Path, provenance: dict[str, str]) ->
     return [*made, _xlsx(protected, out / "doelgroep_per_gemeente.xlsx", provenance)]
 
 
-def safe(text: str) -> str:
-    """A cell that a spreadsheet does not take for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text
-
-
 def _lines(table: pa.Table) -> list[tuple[str | int, ...]]:
     found = []
     for row in table.to_pylist():
         count = HIDDEN if row["aantal"] is None else row["aantal"]
-        text = [safe(row[name]) for name in COLUMNS[:6]]
+        text = [no_formula(row[name]) for name in COLUMNS[:6]]
         found.append((*text, count, "ja" if row["gmsd_geleverd"] else "nee"))
     return found
 
@@ -67,14 +62,7 @@ def _xlsx(protected: Protected, path: Path, provenance: dict[str, str]) -> Path:
     book = Workbook(write_only=True)  # rows go to the file as they come
     _sheet(book, "gemeente", _lines(rows(protected, ("gemeente",))))
     _sheet(book, "regio", _lines(rows(protected, REGIONS)))
-    legend = book.create_sheet("toelichting")
-    legend.column_dimensions["A"].width, legend.column_dimensions["B"].width = 30, 100
-    for line in explanation(provenance):
-        legend.append(line)
-    raw = io.BytesIO()
-    book.save(raw)
-    path.write_bytes(still(raw.getvalue()))
-    return path
+    return finish(book, path, explanation(provenance))
 
 
 def _sheet(book: Workbook, name: str, lines: list[tuple[str | int, ...]]) -> None:

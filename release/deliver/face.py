@@ -11,13 +11,13 @@ from release.protect.edition import EXACT, HIDDEN, Protected, shown_table
 from release.protect.spec import Rules, Table
 from release.protect.system import Flags
 from schemas.errors import DisclosureRefused
+from schemas.spreadsheet import no_formula
 from schemas.target_group import MATEN
 
 HEADS = ("niveau", "code", "naam", "halfjaar", "maat", "omschrijving", "aantal", "status", "wmo_gegevens_geleverd")
 SHOWN, CLOSED = "getoond", "verborgen"
 SYNTHETIC = "Synthetische gegevens: alle personen zijn verzonnen."
 Row = tuple[str, str, str, str, str, str, int | None, str, str]
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,6 @@ def _row(row: dict[str, object]) -> Row:
     count = row["aantal"]
     if count is not None and not isinstance(count, int):
         raise DisclosureRefused("release_schema", kind="cells")
-    texts = [safe(str(row[name])) for name in HEADS[:6]]
+    texts = [no_formula(str(row[name])) for name in HEADS[:6]]
     status = CLOSED if count is None else SHOWN
     return (*texts, count, status, "ja" if row["gmsd_geleverd"] else "nee")  # type: ignore[return-value]  # six texts
-
-
-def safe(text: str) -> str:
-    """A cell that a spreadsheet does not take for a formula."""
-    return f"'{text}" if text.startswith(_FORMULA) else text

@@ -18,7 +18,7 @@ from openpyxl.utils import get_column_letter
 
 from release.deliver import sdmx
 from release.deliver.face import HEADS, Face, Row
-from release.still import still
+from release.workbook import finish
 
 WIDTHS = (16, 10, 30, 10, 18, 60, 10, 12, 14)
 CSVW = "csv-metadata.json"
@@ -99,15 +99,7 @@ def _xlsx(face: Face, out: Path) -> list[Path]:
     book = Workbook(write_only=True)
     for name in face.tables:
         _sheet(book, name.removeprefix("doelgroep_per_"), face.rows(name))
-    legend = book.create_sheet("toelichting")
-    legend.column_dimensions["A"].width, legend.column_dimensions["B"].width = 30, 100
-    for line in face.legend():
-        legend.append(line)
-    raw = io.BytesIO()
-    book.save(raw)
-    path = out / "doelgroep.xlsx"
-    path.write_bytes(still(raw.getvalue()))
-    return [path]
+    return [finish(book, out / "doelgroep.xlsx", face.legend())]
 
 
 def _sheet(book: Workbook, name: str, rows: list[Row]) -> None:

@@ -1,12 +1,28 @@
-"""Spreadsheets without a clock: the same table gives the same bytes."""
+"""How a workbook of ours ends: a sheet that explains, and no clock, so that the same table gives the same bytes."""
 
 from __future__ import annotations
 
 import io
 import re
 import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from openpyxl import Workbook
 
 _EPOCH = (2020, 1, 1, 0, 0, 0)
+
+
+def finish(book: Workbook, path: Path, legend: Iterable[tuple[str, str]], *, width: int = 100) -> Path:
+    """Add the legend, word by word, as the last sheet, and write the file."""
+    sheet = book.create_sheet("toelichting")
+    sheet.column_dimensions["A"].width, sheet.column_dimensions["B"].width = 30, width
+    for line in legend:
+        sheet.append(line)
+    raw = io.BytesIO()
+    book.save(raw)
+    path.write_bytes(still(raw.getvalue()))
+    return path
 
 
 def still(data: bytes) -> bytes:
