@@ -11,8 +11,9 @@ from cyclopts import App, Parameter
 from rich.console import Console
 from rich.table import Table
 
+from flows.verbs.answers import Json
+
 app = App(name="release", help="Releases of the target-group tables: protected, attacked, signed, and never forgotten.")
-Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
 Config = Annotated[
     Path | None, Parameter(name="--config", help="Settings file; default KOPPEL_CONFIG or ./koppel.toml.")
 ]

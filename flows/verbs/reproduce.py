@@ -10,7 +10,8 @@ from typing import Annotated
 from cyclopts import Parameter
 from rich.console import Console
 
-Json = Annotated[bool, Parameter(name="--json", help="Print one JSON object instead of text.")]
+from flows.verbs.answers import Json
+
 Config = Annotated[
     Path | None, Parameter(name="--config", help="Settings file; default KOPPEL_CONFIG or ./koppel.toml.")
 ]
