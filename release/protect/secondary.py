@@ -21,6 +21,7 @@ FREE = 3
 BETWEEN = 8
 ROUNDS = 8
 TRIES = 12
+STARTS = 5
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,16 @@ def suppress(
     if tries and len(ranges.unsafe) == 0:
         ranges = _clean(problem, hidden, ranges, steps, tries)
     return Pattern(hidden, ranges, steps)
+
+
+def cheapest(problem: Problem, starts: int = STARTS) -> Pattern:
+    """The cheapest of several patterns: with and without elimination, and with other orders of moves.
+
+    Elimination hides too much where there is little to hide, and which cell moves first matters; on small tables the
+    best of these is near the optimum (docs/decisions/0121), and they cost next to nothing there.
+    """
+    made = [suppress(problem), *(suppress(problem, use_gauss=False, seed=seed) for seed in range(starts - 1))]
+    return min(made, key=lambda one: (len(one.ranges.unsafe), float(problem.cost[one.hidden].sum())))
 
 
 def _attack(
