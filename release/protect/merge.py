@@ -29,6 +29,7 @@ class Period:
     group      per row: what makes it the same to every relation (its regions); -1 for a row that is a total
     weight     what hiding a cell costs, rows x measures
     told       rows x measures that an earlier release showed: known, whether they are printed now or not
+    bounds     rows x measures, least and most that published estimates leave open (release/protect/told.py)
     """
 
     template: Template
@@ -40,6 +41,23 @@ class Period:
     group: Ints
     weight: Floats
     told: Flags | None = None
+    bounds: tuple[Floats, Floats] | None = None
+
+    def bounded(self) -> Flags:
+        """Rows x measures that an estimate keeps from being anything from nobody to what a crowd needs (`_crowd`)."""
+        if self.bounds is None:
+            return np.zeros(self.weight.shape, dtype=bool)
+        low, high = self.bounds
+        return np.asarray((low > 0) | (high < self._room()))
+
+    def _room(self) -> Floats:
+        """Per row and measure, at least the reach of any crowd of its group; without end for a total."""
+        measures = self.values[:, : self.template.measures]
+        room = np.full(measures.shape, np.inf)
+        for group in np.unique(self.group[self.insiders]):
+            rows = np.flatnonzero(self.group == group)
+            room[rows] = np.sort(measures[rows], axis=0)[-2:].sum(axis=0) + self.rules.margin + self.rules.width
+        return room
 
     def known(self) -> Flags:
         """Rows x measures that everybody knows already."""
@@ -91,8 +109,8 @@ def _crowd(period: Period, members: Ints) -> Crowd:
 
 
 def silent(period: Period, hidden: Flags) -> Flags:
-    """Municipalities of which nothing is shown, now or earlier."""
-    return np.asarray((hidden & ~period.known()).all(axis=1) & period.insiders)
+    """Municipalities of which nothing is shown, now or earlier, and no estimate says anything."""
+    return np.asarray((hidden & ~period.known() & ~period.bounded()).all(axis=1) & period.insiders)
 
 
 def outsider(period: Period, hidden: Flags) -> Merged:
@@ -138,6 +156,7 @@ def _merge(period: Period, hidden: Flags, free: int | None) -> Merged:
     reach_low[:first] = np.minimum(values, np.maximum(floor, values - margin))[:first]
     if free is not None and free >= 0:
         target[np.append(rows, np.full(len(crowds), -1)) != free] = False
+    low, high = narrowed(period, rows, low, high)  # after the goals: what an estimate tells excuses nothing
     goals = _goals(target, width, reach_low, reach_high)
     return Merged(_problem(period, hidden, rows, system, values, (low, high), goals), rows, tuple(crowds))
 
@@ -187,10 +206,21 @@ def blocks(period: Period, hidden: Flags) -> Merged:
         for row in range(len(own))
         for total, parts in period.template.relations
     ]
+    low, high = narrowed(period, own, low, high)
     target = np.flatnonzero(period.judged.target[own])
     goals = Goals.around(target, values.ravel(), margin=rules.margin, width=rules.width, floor=0)
     system = build(values.size, relations)
     return Merged(_problem(period, hidden, own, system, values, (low, high), goals), own, tuple(crowds))
+
+
+def narrowed(period: Period, rows: Ints, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """Bounds (rows x variables) with what estimates tell of the measures of these rows."""
+    low, high = low.copy(), high.copy()
+    if period.bounds is not None:
+        inside = (slice(len(rows)), slice(period.template.measures))
+        low[inside] = np.maximum(low[inside], period.bounds[0][rows])
+        high[inside] = np.minimum(high[inside], period.bounds[1][rows])
+    return low, high
 
 
 def spread(period: Period, rows: Ints, shape: tuple[int, ...], given: Floats | Flags) -> Floats:
