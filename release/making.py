@@ -14,7 +14,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from release import estimate_files, gate_edition
+from release import estimate_files, gate, gate_edition, publish
 from release.deliver import read, write
 from release.deliver.face import SYNTHETIC, Face, hidden_words, number_words
 from release.estimates import Estimates
@@ -106,16 +106,27 @@ def _evidence(release: Release, face: Face, folder: Path) -> Path:
     return path
 
 
+def write_inside(linked: Path, out: Path, run: dict[str, Any]) -> list[Path]:
+    """The second page, for the operator: quality and reconciliation of what the release was made from.
+
+    True counts: it lies beside the audiences' folders, is judged and scanned as they are, and not signed to leave.
+    """
+    (name,) = gate.INSIDE
+    return publish.publish_operator(linked, out / name, run=run)
+
+
 def check(release: Release, folder: Path) -> dict[str, int]:
     """Re-read every file and attack what they say together. DisclosureRefused when anything is not as it should be.
 
     unsafe_tables with the number of cells that are not proven safe; changed_count when a file says something else than
     the protected table; errors of gate_edition.check.
     """
-    if {path.name for path in folder.iterdir()} - LOOSE != set(release.faces):
+    inside = {path.name for path in folder.iterdir() if path.is_dir()} & gate.INSIDE
+    if {path.name for path in folder.iterdir()} - LOOSE - inside != set(release.faces):
         raise DisclosureRefused("release_schema", kind="stray")
+    files = sum(gate.JUDGES[name](folder / name) for name in inside)
     said = {name: read.folder(folder / name) for name in release.faces}
-    files = sum(gate_edition.check(folder / name, face, said[name]) for name, face in release.faces.items())
+    files += sum(gate_edition.check(folder / name, face, said[name]) for name, face in release.faces.items())
     told = [estimate_files.read_rows(folder / name) for name, face in release.faces.items() if face.rules.estimates]
     unsafe = attack(release, said, told[0] if told else None)
     if unsafe:

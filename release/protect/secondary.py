@@ -19,6 +19,7 @@ from release.protect.system import EPS, Flags, Floats, System
 
 FREE = 3
 BETWEEN = 8
+TOGETHER = 40  # of so many open targets one moves at a time; of more, as many more
 ROUNDS = 8
 TRIES = 12
 STARTS = 5
@@ -149,9 +150,10 @@ class _Moves:
                 if len(left) == 0:
                     return
                 want = self._wants()
-                chosen = left[np.argmax(np.abs(want[left]))]
-                self._solve(np.where(np.arange(len(want)) == chosen, want, 0.0), self.reward)
-                stuck[chosen] = not self._nearer(chosen, want[chosen])
+                chosen = left[np.argsort(-np.abs(want[left]), kind="stable")[: 1 + len(left) // TOGETHER]]
+                self._solve(np.where(np.isin(np.arange(len(want)), chosen), want, 0.0), self.reward)
+                if len(chosen) == 1:
+                    stuck[chosen] = not self._nearer(int(chosen[0]), want[chosen[0]])
 
     def _nearer(self, target: int, want: float) -> bool:
         return bool(self.seen_high[target] >= want - EPS if want > 0 else self.seen_low[target] <= want + EPS)
