@@ -98,7 +98,7 @@ def scan(  # noqa: PLR0917 - the order of the verb
     recipients: str | None,
     skip: Sequence[Path] = (),
 ) -> Found:
-    """Scan what stays (`folder` without `skip`, canaries' links at home in `store`) and what leaves (`leaving`).
+    """Scan what stays (`folder`, canaries' links at home in `store`) and what leaves (`leaving`), but not `skip`.
 
     With `store` and the converter's `keys` for the canaries in every domain; without, for their numbers alone.
     Errors of needles.of_canaries; ConfigError bad_call when there is nothing to scan.
@@ -113,7 +113,7 @@ def scan(  # noqa: PLR0917 - the order of the verb
         scanner = Scanner(needles.of_numbers(listed))
     found = Found()
     if leaving is not None:
-        found = scanner.scan(leaving, leaving=True)
+        found = scanner.scan(leaving, leaving=True, skip=skip)
     if folder is not None:
         found.add(scanner.scan(folder, home=store, skip=[*skip, *([leaving] if leaving else [])]))
     return found
