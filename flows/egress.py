@@ -92,7 +92,8 @@ class Early:
         folders = (settings.store, settings.inbox)
         self.looked = tuple(one for one in folders if one.is_dir() and one.is_relative_to(settings.home))
         for one in self.looked:
-            self._scans.append(self._pool.submit(rooms.pseudonymize, "scan", "--folder", one, *_needles(settings)))
+            look = ("scan", "--folder", one, "--seen", settings.home, *_needles(settings))
+            self._scans.append(self._pool.submit(rooms.pseudonymize, *look))
 
     def require_clean(self) -> None:
         """DisclosureRefused when a canary was found in what was looked at."""
@@ -108,9 +109,10 @@ class Early:
 
 def at_home(settings: Settings, out: Path, early: Early | None = None) -> dict[str, Any]:
     """Scan everything the TTP holds but the release folder `out`: some seconds, best begun before that is written."""
-    away = (out, *(early.looked if early else ()))
-    skipped = [argument for one in away for argument in ("--skip", one)]
-    found = rooms.pseudonymize("scan", "--folder", settings.home, *skipped, *_needles(settings))
+    looked = early.looked if early else ()
+    skipped = [argument for one in (out, *looked) for argument in ("--skip", one)]
+    seen = [argument for one in looked for argument in ("--seen", one)]
+    found = rooms.pseudonymize("scan", "--folder", settings.home, *skipped, *seen, *_needles(settings))
     if early:
         early.require_clean()
     return found

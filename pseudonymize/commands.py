@@ -97,8 +97,11 @@ def scan(  # noqa: PLR0917 - the order of the verb
     keys: Path | None,
     recipients: str | None,
     skip: Sequence[Path] = (),
+    seen: Sequence[Path] = (),
 ) -> Found:
     """Scan what stays (`folder`, canaries' links at home in `store`) and what leaves (`leaving`), but not `skip`.
+
+    `seen`: what another scan of the same run looks at, so that a link to it hides nothing.
 
     With `store` and the converter's `keys` for the canaries in every domain; without, for their numbers alone.
     Errors of needles.of_canaries; ConfigError bad_call when there is nothing to scan.
@@ -115,7 +118,7 @@ def scan(  # noqa: PLR0917 - the order of the verb
     if leaving is not None:
         found = scanner.scan(leaving, leaving=True, skip=skip)
     if folder is not None:
-        found.add(scanner.scan(folder, home=store, skip=[*skip, *([leaving] if leaving else [])]))
+        found.add(scanner.scan(folder, home=store, skip=[*skip, *([leaving] if leaving else [])], seen=seen))
     return found
 
 
