@@ -14,6 +14,9 @@ from typing import Any, Self
 from flows import rooms
 from flows.settings import Settings
 from release import gate
+from schemas.errors import QualityGate
+
+_Stand = list[tuple[Path, int, int, int]]
 
 
 def passed(
@@ -21,22 +24,55 @@ def passed(
     out: Path,
     home: Future[dict[str, Any]] | None = None,
     judge: Callable[[Path], int] | None = None,
+    leaving: Leaving | None = None,
 ) -> dict[str, int]:
     """Judge a complete release folder and sign it; returns what was looked at. DisclosureRefused when it stops.
 
     Order: schema, labels and small counts of every file; canaries and density of numbers in what leaves, canaries in
     everything else the TTP holds; then checksums, signed. Any refusal leaves the folder without its final name.
-    `home` is the scan of what the TTP holds, when it was begun earlier (`at_home`); `judge` fits the kind of folder.
+    `home` is the scan of what the TTP holds, when it was begun earlier (`at_home`); `judge` fits the kind of folder;
+    `leaving` is the scan of what leaves, when parts of it were complete earlier. QualityGate outputs_changed.
     """
     with ThreadPoolExecutor(2) as pool:
         staying = home or pool.submit(at_home, settings, out)
-        looking = pool.submit(rooms.pseudonymize, "scan", "--leaving", out, *_needles(settings))
+        looking = pool.submit((leaving or Leaving(settings, out)).columns)
         files = (judge or gate.check_release)(out)
-        looked = looking.result()
+        columns = looking.result()
         staying.result()
     gate.write_sums(out)
     signed = rooms.pseudonymize("sign", "--folder", out, "--keys", settings.keys / "gate")
-    return {"files": files, "columns": int(looked["columns"]), "signed": int(signed["signed"])}
+    return {"files": files, "columns": columns, "signed": int(signed["signed"])}
+
+
+class Leaving:
+    """The stricter scan of a release folder, begun with the parts of it that are complete while others are made."""
+
+    def __init__(self, settings: Settings, out: Path) -> None:
+        self.settings, self.out = settings, out
+        self._pool = ThreadPoolExecutor(1)
+        self._parts: list[tuple[Path, _Stand, Future[int]]] = []
+
+    def begin(self, part: Path) -> None:
+        """Scan a folder inside the release folder; nothing may be written there any more."""
+        self._parts.append((part, _stand(part), self._pool.submit(self._scan, part)))
+
+    def columns(self) -> int:
+        """Scan the rest and wait for all; columns looked at. DisclosureRefused; QualityGate outputs_changed."""
+        skipped = [argument for part, *_ in self._parts for argument in ("--skip", part)]
+        found = self._scan(self.out, *skipped) + sum(scan.result() for *_, scan in self._parts)
+        self._pool.shutdown()
+        if any(_stand(part) != before for part, before, _ in self._parts):
+            raise QualityGate("outputs_changed", step="release")
+        return found
+
+    def _scan(self, folder: Path, *more: object) -> int:
+        return int(rooms.pseudonymize("scan", "--leaving", folder, *_needles(self.settings), *more)["columns"])
+
+
+def _stand(folder: Path) -> _Stand:
+    """What a file system can tell of every file: a scanned part must still be what it was when the gate closes."""
+    found = ((path, path.lstat()) for path in sorted(folder.rglob("*")))
+    return [(path, about.st_ino, about.st_size, about.st_mtime_ns) for path, about in found]
 
 
 class Early:
@@ -56,7 +92,8 @@ class Early:
         folders = (settings.store, settings.inbox)
         self.looked = tuple(one for one in folders if one.is_dir() and one.is_relative_to(settings.home))
         for one in self.looked:
-            self._scans.append(self._pool.submit(rooms.pseudonymize, "scan", "--folder", one, *_needles(settings)))
+            look = ("scan", "--folder", one, "--seen", settings.home, *_needles(settings))
+            self._scans.append(self._pool.submit(rooms.pseudonymize, *look))
 
     def require_clean(self) -> None:
         """DisclosureRefused when a canary was found in what was looked at."""
@@ -72,9 +109,10 @@ class Early:
 
 def at_home(settings: Settings, out: Path, early: Early | None = None) -> dict[str, Any]:
     """Scan everything the TTP holds but the release folder `out`: some seconds, best begun before that is written."""
-    away = (out, *(early.looked if early else ()))
-    skipped = [argument for one in away for argument in ("--skip", one)]
-    found = rooms.pseudonymize("scan", "--folder", settings.home, *skipped, *_needles(settings))
+    looked = early.looked if early else ()
+    skipped = [argument for one in (out, *looked) for argument in ("--skip", one)]
+    seen = [argument for one in looked for argument in ("--seen", one)]
+    found = rooms.pseudonymize("scan", "--folder", settings.home, *skipped, *seen, *_needles(settings))
     if early:
         early.require_clean()
     return found

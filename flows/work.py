@@ -243,8 +243,9 @@ def make_release(settings: Settings, early: egress.Early | None = None) -> Done:
     def work(out: Path) -> Facts:
         with ThreadPoolExecutor(2) as pool:  # the scan of what stays, beside the making of what leaves
             home = pool.submit(egress.at_home, settings, out, early)
-            made = _folders(settings, out, run, output)
-            egress.passed(settings, out, home)
+            leaving = egress.Leaving(settings, out)
+            made = _folders(settings, leaving, run, output)
+            egress.passed(settings, out, home, leaving=leaving)
         return {"files": len(made)}
 
     return resume.step(
@@ -264,13 +265,14 @@ def make_release(settings: Settings, early: egress.Early | None = None) -> Done:
     )
 
 
-def _folders(settings: Settings, out: Path, run: dict[str, Any], output: ResearchOutput) -> list[Path]:
-    """A folder per reader, as files; nothing here has passed the gate yet."""
-    linked = settings.run / "linked"
-    made = publish.publish_vng(
+def _folders(settings: Settings, leaving: egress.Leaving, run: dict[str, Any], output: ResearchOutput) -> list[Path]:
+    """A folder per reader, as files; nothing here has passed the gate yet, the largest is being scanned for it."""
+    linked, out = settings.run / "linked", leaving.out
+    made = publish.publish_exported(settings.run / "exported", out / "onderzoek", output=output)
+    leaving.begin(out / "onderzoek")
+    made += publish.publish_vng(
         linked, out / "vng", release_id=settings.release, run=run, estimated=settings.run / "estimated"
     )
-    made += publish.publish_exported(settings.run / "exported", out / "onderzoek", output=output)
     planted = None if settings.truth is None else (settings.store, settings.truth)
     made += publish.publish_operator(linked, out / "operator", run=run, planted=planted)
     if settings.truth is not None:

@@ -159,7 +159,9 @@ def _keys(given: argparse.Namespace) -> Answer:
 def _scan(given: argparse.Namespace) -> Answer:
     from pseudonymize import commands  # noqa: PLC0415
 
-    found = commands.scan(given.folder, given.leaving, given.store, given.keys, given.recipients, given.skip)
+    found = commands.scan(
+        given.folder, given.leaving, given.store, given.keys, given.recipients, given.skip, given.seen
+    )
     if given.list:
         from pseudonymize.scan import write_list  # noqa: PLC0415
 
@@ -203,7 +205,7 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]]
     "convert": (_convert, ("delivery", "keys", "out", "epoch?")),
     "open": (_open, ("delivery", "keys", "out", "agreement")),
     "recipient": (_recipient, ("source", "recipient", "keys", "out", "epoch?")),
-    "scan": (_scan, ("folder?", "leaving?", "store?", "keys?", "recipients?", "skip*", "list?", "report!")),
+    "scan": (_scan, ("folder?", "leaving?", "store?", "keys?", "recipients?", "skip*", "seen*", "list?", "report!")),
     "sign": (_sign, ("folder", "keys")),
     "sign-file": (_sign_file, ("source", "keys")),
     "verify-file": (_verify_file, ("source", "public")),

@@ -20,6 +20,7 @@ from schemas.distinct import flat
 Bytes = npt.NDArray[np.uint8]
 _REASONS = pa.array(bsn.REASONS, pa.string())
 _DENIED = np.array(sorted(int(number) for number in bsn.DENIED), np.int64)
+_PERHAPS = np.isin(np.arange(4_096), _DENIED & 4_095)
 _TEST_LOW = int(bsn.TEST_RANGE.ljust(9, "0"))
 _USABLE = 255
 
@@ -45,55 +46,50 @@ def canonical_bsn(text: pa.Array | pa.ChunkedArray, *, synthetic: bool) -> Canon
 def _judge(trimmed: pa.Array, synthetic: bool) -> tuple[Bytes, Bytes]:
     """Nine digits (as text bytes) per value and the position of its reason in bsn.REASONS, or _USABLE."""
     width = np.asarray(pc.binary_length(trimmed))
-    numeric = np.asarray(pc.ascii_is_decimal(trimmed).to_numpy(zero_copy_only=False))
-    shaped = numeric & ((width == 8) | (width == 9))
-    digits = np.full((len(trimmed), 9), ord("0"), np.uint8)
-    digits[shaped] = _nine(trimmed, width, shaped)
-    codes = np.full(len(trimmed), bsn.REASONS.index(bsn.LENGTH), np.uint8)
-    codes[~numeric] = bsn.REASONS.index(bsn.NOT_NUMERIC)
-    codes[width == 0] = bsn.REASONS.index(bsn.EMPTY)
-    codes[shaped] = _content(digits[shaped], synthetic)
+    numeric = pc.ascii_is_decimal(trimmed)
+    shaped = pc.and_(numeric, pa.array((width == 8) | (width == 9)))
+    nine = pc.if_else(
+        shaped, pc.ascii_lpad(trimmed, 9, "0"), "0" * 9
+    )  # so all of them lie back to back, nine bytes each
+    digits = np.frombuffer(nine.buffers()[2] or b"", np.uint8)[: 9 * len(nine)].reshape(-1, 9)
+    codes = _content(digits, synthetic)
+    if not pc.all(shaped, min_count=0).as_py():
+        is_shaped, is_numeric = (np.asarray(one.to_numpy(zero_copy_only=False), bool) for one in (shaped, numeric))
+        codes[~is_shaped] = bsn.REASONS.index(bsn.LENGTH)
+        codes[~is_numeric] = bsn.REASONS.index(bsn.NOT_NUMERIC)
+        codes[width == 0] = bsn.REASONS.index(bsn.EMPTY)
     return digits, codes
-
-
-def _nine(trimmed: pa.Array, width: npt.NDArray[np.int32], shaped: npt.NDArray[np.bool_]) -> Bytes:
-    """The digits of well-shaped values as an n x 9 matrix, eight digits behind a zero."""
-    if not shaped.any():
-        return np.empty((0, 9), np.uint8)
-    offsets = np.frombuffer(trimmed.buffers()[1], np.int32)[trimmed.offset : trimmed.offset + len(trimmed)]
-    data = np.frombuffer(trimmed.buffers()[2], np.uint8)
-    short = width[shaped] == 8
-    places = offsets[shaped].astype(np.int64)[:, None] + np.arange(9) - short[:, None]
-    found: Bytes = data[np.maximum(places, 0)]
-    found[short, 0] = ord("0")
-    return found
 
 
 def _content(digits: Bytes, synthetic: bool) -> Bytes:
     """bsn._content for a matrix of digits."""
-    weighted, number = np.zeros(len(digits), np.int32), np.zeros(len(digits), np.int32)
+    weighted, number = np.zeros(len(digits), np.int16), np.zeros(len(digits), np.int32)
     for weight, column in zip(bsn.WEIGHTS, digits.T, strict=True):  # whole columns: faster than a matrix product
-        digit = column.astype(np.int32) - ord("0")
-        weighted += weight * digit
-        number = 10 * number + digit
-    rest = weighted % 11
-    real, test = (rest == 0), number >= _TEST_LOW
-    made = rest == bsn.SYNTHETIC_REMAINDER
+        digit = column - np.uint8(ord("0"))
+        weighted += np.int16(weight) * digit
+        number *= 10
+        number += digit
+    rest = weighted % np.int16(11)
+    made, wrong, test = rest == bsn.SYNTHETIC_REMAINDER, rest != 0, number >= _TEST_LOW
     code = {name: position for position, name in enumerate(bsn.REASONS)}
-    return np.select(
-        [np.isin(number, _DENIED), made, ~real, real & test],
-        [
-            code[bsn.PLACEHOLDER],
-            _USABLE if synthetic else code[bsn.SYNTHETIC_NUMBER],
-            code[bsn.ELEVEN],
-            _USABLE if synthetic else code[bsn.TEST_NUMBER],
-        ],
-        code[bsn.REAL_NUMBER] if synthetic else _USABLE,
-    ).astype(np.uint8)
+    codes = np.full(len(digits), code[bsn.REAL_NUMBER] if synthetic else _USABLE, np.uint8)
+    np.copyto(codes, np.uint8(_USABLE if synthetic else code[bsn.TEST_NUMBER]), where=test)  # what comes later counts
+    np.copyto(codes, np.uint8(code[bsn.ELEVEN]), where=wrong)
+    np.copyto(codes, np.uint8(_USABLE if synthetic else code[bsn.SYNTHETIC_NUMBER]), where=made)
+    codes[_denied(number)] = code[bsn.PLACEHOLDER]
+    return codes
+
+
+def _denied(numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
+    """Places of the numbers that nobody has: most others are told apart by their last bits."""
+    perhaps = np.flatnonzero(_PERHAPS[numbers & (len(_PERHAPS) - 1)])
+    return perhaps[np.isin(numbers[perhaps], _DENIED)]
 
 
 def canonical_opaque(text: pa.Array | pa.ChunkedArray, name: str) -> Canonical:
     """Canonical SKN or VIP numbers: outer blanks stripped, 1 to 32 printable ASCII characters, else a reason."""
+    if text.null_count == len(text):
+        return Canonical(pa.nulls(len(text), pa.binary()), pa.repeat(f"{name}_LEEG", len(text)))
     encoded = flat(text).cast(pa.string()).dictionary_encode()
     trimmed = pc.ascii_trim(encoded.dictionary, characters=bsn.OUTER_BLANKS)
     empty = pc.equal(pc.binary_length(trimmed), 0)

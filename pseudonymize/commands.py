@@ -97,8 +97,11 @@ def scan(  # noqa: PLR0917 - the order of the verb
     keys: Path | None,
     recipients: str | None,
     skip: Sequence[Path] = (),
+    seen: Sequence[Path] = (),
 ) -> Found:
-    """Scan what stays (`folder` without `skip`, canaries' links at home in `store`) and what leaves (`leaving`).
+    """Scan what stays (`folder`, canaries' links at home in `store`) and what leaves (`leaving`), but not `skip`.
+
+    `seen`: what another scan of the same run looks at, so that a link to it hides nothing.
 
     With `store` and the converter's `keys` for the canaries in every domain; without, for their numbers alone.
     Errors of needles.of_canaries; ConfigError bad_call when there is nothing to scan.
@@ -113,9 +116,9 @@ def scan(  # noqa: PLR0917 - the order of the verb
         scanner = Scanner(needles.of_numbers(listed))
     found = Found()
     if leaving is not None:
-        found = scanner.scan(leaving, leaving=True)
+        found = scanner.scan(leaving, leaving=True, skip=skip)
     if folder is not None:
-        found.add(scanner.scan(folder, home=store, skip=[*skip, *([leaving] if leaving else [])]))
+        found.add(scanner.scan(folder, home=store, skip=[*skip, *([leaving] if leaving else [])], seen=seen))
     return found
 
 

@@ -23,7 +23,7 @@ from pseudonymize.report import NUMBER_IN_TEXT, DeliveryReport
 from pseudonymize.unique import DUPLICATE
 from schemas import reading
 from schemas.column import Kind, Role
-from schemas.distinct import per_distinct
+from schemas.distinct import flat
 from schemas.register import Register
 from schemas.validate import Verdict, validate
 
@@ -123,8 +123,11 @@ def _aside_numbers(
     """Rows without a long number in free text: a BSN typed there would otherwise reach the linker."""
     for column in register.payload_columns:
         if column.kind is Kind.TEXT and column.role is not Role.RECORD_KEY:
-            (hit,) = per_distinct(table[column.name], lambda text: (pc.match_substring_regex(text, LONG_NUMBER),))
-            mask = np.asarray(pc.fill_null(hit, False).to_numpy(zero_copy_only=False), dtype=bool)
+            encoded = flat(table[column.name]).dictionary_encode()
+            hit = pc.match_substring_regex(encoded.dictionary, LONG_NUMBER)
+            if not pc.any(hit).as_py():
+                continue
+            mask = np.asarray(pc.fill_null(hit.take(encoded.indices), False).to_numpy(zero_copy_only=False), dtype=bool)
             reason = f"{column.name.upper()}_{NUMBER_IN_TEXT}"
             table, numbers = _set_aside(table, numbers, mask, reason, report, quarantine)
     return table, numbers
@@ -155,10 +158,13 @@ def _count_identifiers(
     none = pa.array(np.ones(len(numbers), dtype=bool))
     for column in COLUMNS:
         values = found[column]
+        report.usable[column] += len(values.values) - values.values.null_count
+        if not values.values.null_count:
+            none = pc.and_(none, False)
+            continue
         hit = emptied(column, values)
         reasons = values.reasons.filter(hit)
         report.emptied += _counted(reasons)
-        report.usable[column] += len(values.values) - values.values.null_count
         quarantine.add(numbers.filter(hit), reasons, EMPTIED)
         none = pc.and_(none, values.values.is_null())
     report.rows_without += none.true_count

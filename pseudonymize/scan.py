@@ -93,20 +93,27 @@ class Scanner:
         self._squeezed = None if many else self._long
 
     def scan(
-        self, folder: Path, *, home: Path | None = None, leaving: bool = False, skip: Iterable[Path] = ()
+        self,
+        folder: Path,
+        *,
+        home: Path | None = None,
+        leaving: bool = False,
+        skip: Iterable[Path] = (),
+        seen: Iterable[Path] = (),
     ) -> Found:
-        """Every file below a folder, but not below `skip`.
+        """Every file below a folder, but not below `skip`; what is below `seen` another scan of this run looks at.
 
         `home` is the store, where a labelled column may hold its own domain's canaries; `leaving` also tests each
         column's density of personal numbers and refuses what cannot be looked through. A link is not followed; one
         that leads to something this scan does not see otherwise, or that is to leave, is told as opaque.
         """
         found, away = Found(), tuple(skip)
+        elsewhere = (folder, *seen)
         for path in sorted(folder.rglob("*")):
             if any(path.is_relative_to(one) for one in away):
                 continue
             if path.is_symlink():
-                found.opaque += [(_told(path, folder), "link")] if leaving or _hides(path, folder, away) else []
+                found.opaque += [(_told(path, folder), "link")] if leaving or _hides(path, elsewhere, away) else []
             elif path.is_file():
                 at_home = home is not None and path.is_relative_to(home)
                 # A database's journal may go between the listing and the look; what leaves holds still.
@@ -165,14 +172,19 @@ class Scanner:
         return {sign for sign in signs if not (at_home and sign.domain == piece.label)}
 
 
-def _hides(link: Path, folder: Path, away: tuple[Path, ...]) -> bool:
-    """True for a link to what stands outside the folder, or where the scan does not go."""
+def _hides(link: Path, looked: tuple[Path, ...], away: tuple[Path, ...]) -> bool:
+    """True for a link to what no scan looks at: outside all of `looked`, or below an `away` that is not of those."""
     try:
         target = link.resolve()
     except (OSError, RuntimeError):  # links in a ring lead nowhere
         return False
-    seen = target.is_relative_to(folder.resolve()) and not any(target.is_relative_to(one.resolve()) for one in away)
+    unseen = [one for one in away if one not in looked]
+    seen = _below(target, looked) and not _below(target, unseen)
     return target.exists() and not seen
+
+
+def _below(path: Path, folders: Iterable[Path]) -> bool:
+    return any(path.is_relative_to(one.resolve()) for one in folders)
 
 
 def _tapped(piece: unpack.Stream, text: NumberColumn | None) -> Iterator[bytes]:

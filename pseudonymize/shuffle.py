@@ -20,6 +20,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from pseudonymize.buckets import Buckets
+from pseudonymize.rows import Coder, Layout, drawn
 
 LIMIT = 16 << 20  # per file; measured: spilling costs no time worth having more
 PER_BUCKET = 8 << 20  # bytes; a bucket is permuted in memory, and small pieces of many buckets cost time to write
@@ -48,6 +49,8 @@ class Shuffle:
         self._held: list[pa.Table] = []
         self._bytes = 0
         self._spill = Buckets(folder)
+        self._coder = Coder(schema)
+        self._layouts: list[list[Layout | None]] = [[] for _ in range(self._buckets)]  # of every piece; None: Arrow
 
     def __enter__(self) -> Self:
         return self
@@ -78,28 +81,41 @@ class Shuffle:
             return
         self._flush()
         for bucket in range(self._buckets):
-            yield from _permuted(self._read(bucket), self.schema)
+            yield from self._read(bucket)
 
     def _take(self) -> pa.Table:
         found = pa.concat_tables(self._held, promote_options="default") if self._held else self.schema.empty_table()
         self._held, self._bytes = [], 0
-        return found
+        return found.combine_chunks()
 
     def _flush(self) -> None:
-        pieces: list[list[pa.Table]] = [[] for _ in range(self._buckets)]
-        while self._held:  # one table at a time, so that rows lie in memory twice only for a moment
-            _scatter(self._held.pop(), pieces)
-        self._bytes = 0
-        for bucket, parts in enumerate(pieces):
-            if parts:
-                self._write(bucket, pa.concat_tables(parts, promote_options="default").combine_chunks())
+        held = self._take()
+        if not held.num_rows:
+            return
+        coded = self._coder.coded(held)
+        for bucket, some in _drawn(held.num_rows, self._buckets):
+            piece = packed(held.take(pa.array(some))) if coded is None else drawn(coded[1], some).tobytes()
+            self._layouts[bucket].append(coded and coded[0])
+            self._spill.write(f"{bucket:04d}", piece)
 
-    def _write(self, bucket: int, table: pa.Table) -> None:
-        self._spill.write(f"{bucket:04d}", packed(table))
+    def _read(self, bucket: int) -> Iterator[pa.Table]:
+        pieces = list(zip(self._layouts[bucket], self._spill.read(f"{bucket:04d}"), strict=True))
+        layout = pieces[0][0] if pieces else None
+        if layout is not None and all(one == layout for one, _ in pieces):
+            yield from self._ordered(layout, b"".join(piece for _, piece in pieces))
+            return
+        found = [unpacked(piece) if one is None else self._table(one, piece) for one, piece in pieces]
+        empty = self.schema.empty_table().select([])
+        yield from _permuted(pa.concat_tables([empty, *found], promote_options="default").combine_chunks(), self.schema)
 
-    def _read(self, bucket: int) -> pa.Table:
-        found = [self.schema.empty_table().select([]), *map(unpacked, self._spill.read(f"{bucket:04d}"))]
-        return pa.concat_tables(found, promote_options="default")
+    def _ordered(self, layout: Layout, piece: bytes) -> Iterator[pa.Table]:
+        rows = np.frombuffer(piece, layout.kind)
+        order = random_order(len(rows))
+        for start in range(0, len(rows), OUT_ROWS):
+            yield self._coder.table(layout, drawn(rows, order[start : start + OUT_ROWS]))
+
+    def _table(self, layout: Layout, piece: bytes) -> pa.Table:
+        return self._coder.table(layout, np.frombuffer(piece, layout.kind))
 
 
 def packed(table: pa.Table) -> bytes:
@@ -115,15 +131,14 @@ def unpacked(piece: bytes) -> pa.Table:
     return pa.ipc.open_stream(piece).read_all()
 
 
-def _scatter(table: pa.Table, pieces: list[list[pa.Table]]) -> None:
-    """Give every row to a piece drawn at random; their number is a power of two."""
-    draws = np.frombuffer(os.urandom(2 * table.num_rows), np.uint16) % len(pieces)
+def _drawn(count: int, buckets: int) -> Iterator[tuple[int, npt.NDArray[np.int64]]]:
+    """Every row in a bucket drawn at random; `buckets` is a power of two, so no bucket is likelier than another."""
+    draws = np.frombuffer(os.urandom(2 * count), np.uint16) % buckets
     order = np.argsort(draws, kind="stable")
-    ends = np.searchsorted(draws[order], np.arange(len(pieces) + 1))
-    table = table.take(pa.array(order)).combine_chunks()
-    for piece, (start, end) in zip(pieces, itertools.pairwise(ends), strict=True):
+    ends = np.searchsorted(draws[order], np.arange(buckets + 1))
+    for bucket, (start, end) in enumerate(itertools.pairwise(ends)):
         if end > start:
-            piece.append(table.slice(start, end - start))
+            yield bucket, order[start:end]
 
 
 def _lean(table: pa.Table) -> pa.Table:
@@ -132,7 +147,6 @@ def _lean(table: pa.Table) -> pa.Table:
 
 
 def _permuted(table: pa.Table, schema: pa.Schema) -> Iterator[pa.Table]:
-    table = table.combine_chunks()
     order = pa.array(random_order(table.num_rows))
     for start in range(0, table.num_rows, OUT_ROWS):
         some = table.take(order.slice(start, OUT_ROWS))

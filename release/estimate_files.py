@@ -13,18 +13,18 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
-from openpyxl import Workbook
 
 from release.estimates import Estimates
 from release.export import BANNER
 from release.files import write_parquet
-from release.workbook import finish
+from release.workbook import Book
 from schemas.errors import DisclosureRefused
 from schemas.estimates import AANNAMEN, BASES, ESTIMAND, GROEPEN, KWALITEIT, SCHATTINGEN, SOORTEN
 from schemas.spreadsheet import no_formula
 
 HEADS = SCHATTINGEN.names
 PARQUET, CSV = "schattingen.parquet", "schattingen.csv"
+WIDTHS = (*[12] * (len(HEADS) - 1), 110)  # the sentence comes last
 _WHOLE = {column.name for column in SCHATTINGEN.columns if pa.types.is_integer(column.type)}
 _YEAR, _HEADLINE = 4, (0, 6)  # digits of a year; window of 6 months, and title ends, which have none
 
@@ -84,14 +84,11 @@ def _csv(lines: list[list[str | int]], path: Path) -> Path:
 
 
 def _xlsx(sheets: dict[str, list[list[str | int]]], path: Path, told: dict[str, str]) -> Path:
-    book = Workbook(write_only=True)
-    for name, lines in sheets.items():
-        sheet = book.create_sheet(name)
-        sheet.freeze_panes = "A2"
-        sheet.column_dimensions["N"].width = 110  # the sentence
-        for line in (list(HEADS), *lines):
-            sheet.append(line)
-    return finish(book, path, explanation(told), width=120)
+    with Book(path) as book:
+        for name, lines in sheets.items():
+            book.sheet(name, HEADS, lines, WIDTHS)
+        book.legend(explanation(told), width=120)
+    return path
 
 
 def explanation(told: dict[str, str]) -> list[tuple[str, str]]:

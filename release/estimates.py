@@ -8,9 +8,11 @@ from __future__ import annotations
 import html
 import re
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.errors import DisclosureRefused
 from schemas.estimates import BASES, KWALITEIT, SCHATTINGEN
@@ -36,12 +38,9 @@ class Estimates:
 
     def rows(self, period: str, months: int, kind: str = "GEBRUIK", group: str = "ALLE") -> list[dict[str, Any]]:
         """The rows of one measure and period."""
-        wanted = (period, kind, group, months)
-        return [row for row in self.table.to_pylist() if _measure(row) == wanted]
-
-
-def _measure(row: dict[str, Any]) -> tuple[str, str, str, int]:
-    return row["periode"], row["soort"], row["groep"], row["maanden"]
+        wanted = {"periode": period, "soort": kind, "groep": group, "maanden": months}
+        mine = reduce(pc.and_, [pc.equal(self.table[name], value) for name, value in wanted.items()])
+        return list(self.table.filter(mine).to_pylist())
 
 
 def _safe(row: dict[str, Any]) -> bool:

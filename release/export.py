@@ -8,18 +8,15 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
 
 from release.disclosure import HIDDEN, LEGEND, THRESHOLD, Protected, rows
-from release.workbook import finish
+from release.workbook import Book
 from schemas.spreadsheet import no_formula
 from schemas.target_group import DOELGROEP, MATEN, NIVEAUS
 
 COLUMNS = ("niveau", "code", "naam", "halfjaar", "maat", "omschrijving", "weergave", "gmsd_geleverd")
 HEADS = ("niveau", "code", "naam", "halfjaar", "maat", "omschrijving", "aantal", "wmo_gegevens_geleverd")
+WIDTHS = (16, 10, 30, 10, 18, 60, 10, 14)
 REGIONS = tuple(name for name in NIVEAUS if name != "gemeente")
 BANNER = "DEMO, NIET VOOR PUBLICATIE. Alle personen zijn verzonnen."
 
@@ -59,24 +56,11 @@ def _parquet(table: pa.Table, path: Path, provenance: dict[str, str]) -> Path:
 
 
 def _xlsx(protected: Protected, path: Path, provenance: dict[str, str]) -> Path:
-    book = Workbook(write_only=True)  # rows go to the file as they come
-    _sheet(book, "gemeente", _lines(rows(protected, ("gemeente",))))
-    _sheet(book, "regio", _lines(rows(protected, REGIONS)))
-    return finish(book, path, explanation(provenance))
-
-
-def _sheet(book: Workbook, name: str, lines: list[tuple[str | int, ...]]) -> None:
-    sheet = book.create_sheet(name)
-    for number, width in enumerate((16, 10, 30, 10, 18, 60, 10, 14), start=1):
-        sheet.column_dimensions[get_column_letter(number)].width = width
-    sheet.freeze_panes = "A2"
-    sheet.auto_filter.ref = f"A1:{get_column_letter(len(HEADS))}{len(lines) + 1}"
-    heads = [WriteOnlyCell(sheet, value=head) for head in HEADS]
-    for cell in heads:
-        cell.font = Font(bold=True)
-    sheet.append(heads)
-    for line in lines:
-        sheet.append(line)
+    with Book(path) as book:
+        for name, levels in (("gemeente", ("gemeente",)), ("regio", REGIONS)):
+            book.sheet(name, HEADS, _lines(rows(protected, levels)), WIDTHS)
+        book.legend(explanation(provenance))
+    return path
 
 
 def explanation(provenance: dict[str, str]) -> list[tuple[str, str]]:

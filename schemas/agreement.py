@@ -9,6 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import hashlib
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -252,12 +253,18 @@ def load(path: Path) -> Agreement:
     with path.open("rb") as file:
         text = file.read(MAX_BYTES + 1)
     try:
-        content = yaml.safe_load(text if len(text) <= MAX_BYTES else b"")
-        return Agreement(**{**content, "sha256": hashlib.sha256(text).hexdigest()})
+        return _read(text)
     except ValidationError as error:
         raise ConfigError("bad_agreement", faults=error.error_count()) from None
     except (yaml.YAMLError, TypeError, ValueError, RecursionError):  # ValueError: a date such as 2023-13-45
         raise ConfigError("bad_agreement", faults=1) from None
+
+
+@lru_cache(maxsize=64)
+def _read(text: bytes) -> Agreement:
+    """The agreement that a text is, by its bytes alone: a run asks some hundred times what it may do."""
+    content = yaml.safe_load(text if len(text) <= MAX_BYTES else b"")
+    return Agreement(**{**content, "sha256": hashlib.sha256(text).hexdigest()})
 
 
 def folder(path: Path) -> dict[str, Agreement]:

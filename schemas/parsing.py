@@ -6,7 +6,7 @@ Each parser returns (typed array, bad mask): a bad cell is null in the array and
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -14,22 +14,41 @@ import pyarrow.compute as pc
 
 from schemas import codes, gemeente
 from schemas.column import Column, Kind
-from schemas.distinct import per_distinct
+from schemas.dates import dates
+from schemas.distinct import flat
 
 Parsed = tuple[pa.ChunkedArray, pa.ChunkedArray]
 
 _YES = ("j", "ja", "true", "1", "waar")
 _NO = ("n", "nee", "false", "0", "onwaar")
-_ISO = r"^(?P<y>\d{4})-(?P<m>\d{1,2})-(?P<d>\d{1,2})(?:[T ]00:00:00)?$"
-_DUTCH = r"^(?P<d>\d{1,2})[-/](?P<m>\d{1,2})[-/](?P<y>\d{4})$"
 
 
-def parse(column: Column, text: pa.ChunkedArray) -> Parsed:
-    """Typed values and bad mask of one column; blanks and the column's sentinels become null."""
-    if column.kind is Kind.TEXT:  # free text repeats itself too little
-        return _parse(column, text)
-    value, wrong = per_distinct(text, lambda distinct: _parse(column, distinct))
-    return value, pc.fill_null(wrong, False)
+def parse(column: Column, text: pa.ChunkedArray) -> tuple[pa.ChunkedArray, pa.ChunkedArray | None]:
+    """Typed values and bad mask of one column, None when no cell is bad; blanks and the column's sentinels become null.
+
+    Every distinct value is judged once, but for free text, which repeats itself too little.
+    """
+    if text.null_count == len(text):
+        return pa.chunked_array([pa.nulls(len(text), column.kind.arrow)]), None
+    if column.kind is Kind.TEXT:
+        return text if not column.sentinel_null and _tidy(flat(text)) else _clean(column, text), None
+    encoded = flat(text).dictionary_encode()
+    values, wrong = (flat(part) for part in _parse(column, pa.chunked_array([encoded.dictionary])))
+    typed = pa.chunked_array([values.take(encoded.indices)])
+    if not pc.any(wrong).as_py():
+        return typed, None
+    return typed, pa.chunked_array([pc.fill_null(wrong.take(encoded.indices), False)])
+
+
+def _tidy(text: pa.Array) -> bool:
+    """True when no cell begins or ends with a blank and none holds the empty text: cleaning would change nothing."""
+    offsets = np.frombuffer(text.buffers()[1], np.int32)[text.offset : text.offset + len(text) + 1]
+    filled = np.diff(offsets) > 0
+    if not pc.min(pc.binary_length(text)).as_py():
+        return False
+    data = np.frombuffer(text.buffers()[2], np.uint8)
+    edges = np.concatenate([data[offsets[:-1][filled]], data[offsets[1:][filled] - 1]])
+    return not bool(((edges == ord(" ")) | (edges == ord("\t"))).any())
 
 
 def _parse(column: Column, text: pa.ChunkedArray) -> Parsed:
@@ -43,10 +62,6 @@ def _clean(column: Column, text: pa.ChunkedArray) -> pa.ChunkedArray:
     trimmed = pc.utf8_trim(text, characters=" \t")
     empty = pc.is_in(trimmed, value_set=pa.array(["", *column.sentinel_null], pa.string()))
     return pc.if_else(empty, pa.scalar(None, pa.string()), trimmed)
-
-
-def _text(text: pa.ChunkedArray) -> Parsed:
-    return text, pc.and_(pc.is_valid(text), False)
 
 
 def _bad(text: pa.ChunkedArray, good: pa.ChunkedArray) -> pa.ChunkedArray:
@@ -86,33 +101,17 @@ def _code(column: Column, text: pa.ChunkedArray) -> Parsed:
     return _only(upper, good), _bad(text, good)
 
 
+_resolved = lru_cache(maxsize=4_096)(gemeente.resolve)  # every batch names the same few hundred
+
+
 def _gemeente(text: pa.ChunkedArray) -> Parsed:
-    value = pa.chunked_array([pa.array([name and gemeente.resolve(name) for name in text.to_pylist()], pa.string())])
+    value = pa.chunked_array([pa.array([name and _resolved(name) for name in text.to_pylist()], pa.string())])
     return value, _bad(text, pc.is_valid(value))
 
 
-def _date(text: pa.ChunkedArray) -> Parsed:
-    parts = [pc.extract_regex(text, pattern) for pattern in (_ISO, _DUTCH)]
-    year, month, day = (_pick(parts, name) for name in "ymd")
-    known = (year > 0) & (month >= 1) & (month <= 12) & (day >= 1)
-    start = (year - 1970).astype("M8[Y]").astype("M8[M]") + np.where(known, month - 1, 0)
-    when = start.astype("M8[D]") + np.where(known, day - 1, 0)
-    good = known & (when.astype("M8[M]") == start)
-    value = pa.chunked_array([pa.array(when, pa.date32(), mask=~good)])
-    return value, _bad(text, pa.chunked_array([pa.array(good)]))
-
-
-def _pick(parts: list[pa.ChunkedArray], name: str) -> np.ndarray:
-    """One date part as int64, 0 where neither notation matches."""
-    found = [pc.struct_field(part, name) for part in parts]
-    filled = pc.fill_null(pc.coalesce(*found), "0")
-    return np.asarray(pc.cast(filled, pa.int64()).to_numpy())
-
-
 _PARSERS: dict[Kind, Callable[[pa.ChunkedArray], Parsed]] = {
-    Kind.TEXT: _text,
     Kind.INTEGER: _integer,
-    Kind.DATE: _date,
+    Kind.DATE: dates,
     Kind.BOOLEAN: _boolean,
     Kind.GEMEENTE: _gemeente,
 }

@@ -7,6 +7,7 @@ is not listed is an error and not a silent drop. A table that is not listed is n
 from __future__ import annotations
 
 import hashlib
+from functools import lru_cache
 from pathlib import Path
 from typing import Literal, Self
 
@@ -183,9 +184,14 @@ def load(path: Path) -> ResearchOutput:
         raise ConfigError("unknown_output")
     text = path.read_bytes()
     try:
-        content = yaml.safe_load(text)
-        return ResearchOutput(**{**content, "sha256": hashlib.sha256(text).hexdigest()})
+        return _read(text)
     except ValidationError as error:
         raise ConfigError("bad_output", faults=error.error_count()) from None
     except (yaml.YAMLError, TypeError):
         raise ConfigError("bad_output", faults=1) from None
+
+
+@lru_cache(maxsize=64)
+def _read(text: bytes) -> ResearchOutput:
+    content = yaml.safe_load(text)
+    return ResearchOutput(**{**content, "sha256": hashlib.sha256(text).hexdigest()})

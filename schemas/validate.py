@@ -48,8 +48,7 @@ def validate(register: Register, batch: TextBatch) -> Verdict:
     """Type and check one batch of text. Never raises on a value; QualityGate when the rows do not add up."""
     table, reasons, bad = _typed(register, batch.table)
     for rule in register.rules:
-        broken = rule.broken(table).combine_chunks()
-        bad = _blame(bad, np.asarray(pc.fill_null(broken, False)), reasons, rule.code)
+        bad = _blame(bad, rule.broken(table), reasons, rule.code)
     aside = _aside(register, table)
     keep = (bad < 0) & (aside < 0)
     wrong = (bad >= 0) & (aside < 0)
@@ -73,9 +72,10 @@ def _typed(register: Register, text: pa.Table) -> tuple[pa.Table, list[str], np.
             continue
         values, wrong = parse(column, text[column.name])
         columns.append(values)
-        bad = _blame(bad, _mask(wrong), reasons, f"{column.name.upper()}_ONGELDIG")
-        if not column.nullable:
-            bad = _blame(bad, _mask(pc.is_null(values)), reasons, f"{column.name.upper()}_LEEG")
+        if wrong is not None:
+            bad = _blame(bad, wrong, reasons, f"{column.name.upper()}_ONGELDIG")
+        if not column.nullable and values.null_count:
+            bad = _blame(bad, pc.is_null(values), reasons, f"{column.name.upper()}_LEEG")
     return pa.table(columns, schema=register.read_schema()), reasons, bad
 
 
@@ -83,10 +83,12 @@ def _mask(values: pa.ChunkedArray) -> np.ndarray:
     return np.asarray(pc.fill_null(values, False).to_numpy(zero_copy_only=False), dtype=bool)
 
 
-def _blame(bad: np.ndarray, broken: np.ndarray, reasons: list[str], code: str) -> np.ndarray:
+def _blame(bad: np.ndarray, broken: pa.ChunkedArray, reasons: list[str], code: str) -> np.ndarray:
     """Give rows that break this rule, and no earlier one, its reason."""
+    if not pc.any(broken).as_py():
+        return bad
     reasons.append(code)
-    return np.where((bad < 0) & broken.astype(bool), np.int32(len(reasons) - 1), bad).astype(np.int32)
+    return np.where((bad < 0) & _mask(broken), np.int32(len(reasons) - 1), bad).astype(np.int32)
 
 
 def _aside(register: Register, table: pa.Table) -> np.ndarray:

@@ -11,14 +11,10 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
 
 from release.deliver import sdmx
-from release.deliver.face import HEADS, Face, Row
-from release.workbook import finish
+from release.deliver.face import HEADS, Face
+from release.workbook import Book
 
 WIDTHS = (16, 10, 30, 10, 18, 60, 10, 12, 14)
 CSVW = "csv-metadata.json"
@@ -96,24 +92,12 @@ def _parquet(face: Face, out: Path) -> list[Path]:
 
 def _xlsx(face: Face, out: Path) -> list[Path]:
     """A sheet per table and a legend; no formula, no hidden sheet or column, no macro."""
-    book = Workbook(write_only=True)
-    for name in face.tables:
-        _sheet(book, name.removeprefix("doelgroep_per_"), face.rows(name))
-    return [finish(book, out / "doelgroep.xlsx", face.legend())]
-
-
-def _sheet(book: Workbook, name: str, rows: list[Row]) -> None:
-    sheet = book.create_sheet(name)
-    for number, width in enumerate(WIDTHS, start=1):
-        sheet.column_dimensions[get_column_letter(number)].width = width
-    sheet.freeze_panes = "A2"
-    sheet.auto_filter.ref = f"A1:{get_column_letter(len(HEADS))}{len(rows) + 1}"
-    heads = [WriteOnlyCell(sheet, value=head) for head in HEADS]
-    for cell in heads:
-        cell.font = Font(bold=True)
-    sheet.append(heads)
-    for row in rows:
-        sheet.append(row)
+    path = out / "doelgroep.xlsx"
+    with Book(path) as book:
+        for name in face.tables:
+            book.sheet(name.removeprefix("doelgroep_per_"), HEADS, face.rows(name), WIDTHS)
+        book.legend(face.legend())
+    return [path]
 
 
 FORMATS: dict[str, Callable[[Face, Path], list[Path]]] = {

@@ -82,12 +82,12 @@ def _sheet(
 
 
 def _own_heads(found: Year) -> list[str]:
-    halves = [f"{found.year}, {'eerste' if half.endswith('1') else 'tweede'} helft" for half in found.halves()]
+    halves = [f"{found.year}, {'eerste' if half.endswith('1') else 'tweede'} helft" for half in found.halves]
     return [*halves, f"Heel {found.year}"] if len(halves) > 1 else halves
 
 
 def _line(found: Year, code: str, areas: tuple[tuple[str, str], ...], maat: str, label: str) -> Line:
-    halves = found.halves()
+    halves = found.halves
     own = [found.half("gemeente", code, maat, half) for half in halves] if len(halves) > 1 else []
     totals = [found.total(niveau, area, maat) for niveau, area in (("gemeente", code), *areas)]
     return Line(label, [words(value) for value in (*own, *totals)])

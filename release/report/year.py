@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from release.disclosure import HIDDEN, Protected
@@ -29,6 +30,7 @@ class Year:
         # What no table has is not zero persons.
         return None if not values or any(v is None for v in values) else sum(v for v in values if v is not None)
 
+    @cached_property
     def halves(self) -> list[str]:
         """The half-years that there are, in order."""
         return sorted({half for cell in self.cells.values() for half in cell})

@@ -154,6 +154,50 @@ def test_what_was_looked_at_early_is_not_looked_at_again_and_the_rest_is(setting
             other.unlink()
 
 
+# A part of the release that is complete is scanned while the others are made (egress.Leaving) -------------------------
+
+
+def test_parts_are_looked_at_once_and_together_they_are_the_whole(settings: Settings, tmp_path: Path) -> None:
+    out = unsigned(settings, tmp_path)
+    whole = egress.Leaving(settings, out).columns()
+    parted = egress.Leaving(settings, out)
+    parted.begin(out / "onderzoek")
+    assert parted.columns() == whole > 0
+
+
+@pytest.mark.parametrize("place", ["onderzoek", "vng"])
+def test_a_leak_in_a_part_or_in_the_rest_stops_the_release(settings: Settings, tmp_path: Path, place: str) -> None:
+    out = unsigned(settings, tmp_path)
+    put(out / place / "README.md", canary.of("gmsd")[1].bsn_syn.encode())
+    leaving = egress.Leaving(settings, out)
+    leaving.begin(out / "onderzoek")
+    with pytest.raises(DisclosureRefused, match="canary_found"):
+        leaving.columns()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda part: (part / "late.csv").write_text("a"),
+        lambda part: (part / "README.md").unlink(),
+        lambda part: put(part / "README.md", b"x"),
+        lambda part: (part / "README.md").replace(part / "LEESMIJ.md"),
+    ],
+    ids=["added", "removed", "written", "renamed"],
+)
+def test_a_part_that_changed_after_its_scan_does_not_leave(
+    settings: Settings, tmp_path: Path, change: Callable[[Path], object]
+) -> None:
+    """What was looked at is no longer what would be signed."""
+    out = unsigned(settings, tmp_path)
+    leaving = egress.Leaving(settings, out)
+    leaving.begin(out / "onderzoek")
+    change(out / "onderzoek")
+    with pytest.raises(QualityGate, match="outputs_changed"):
+        egress.passed(settings, out, judge=lambda _: 0, leaving=leaving)
+    assert not list(out.glob("*/SHA256SUMS"))
+
+
 @pytest.mark.parametrize(
     ("spoil", "code"),
     [

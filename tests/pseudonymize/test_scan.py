@@ -403,6 +403,24 @@ def test_a_link_that_hides_something_is_told_and_none_leaves(tmp_path: Path) -> 
     assert {name for name, _ in Scanner(TO_LOOK_FOR).scan(home, leaving=True).opaque} == set(targets)
 
 
+def test_a_link_between_two_scans_of_one_run_hides_nothing(tmp_path: Path) -> None:
+    """Store and inbox are scanned by themselves: what one scan passes over, the other looks at."""
+    home, out = tmp_path / "home", tmp_path / "home" / "out"
+    for folder in (home / "store", out):
+        folder.mkdir(parents=True)
+        (folder / "x.txt").write_text("x")
+    (home / "plain.txt").write_text("x")
+    for name, target in {"to-store": home / "store", "to-out": out}.items():
+        (home / name).symlink_to(target)
+    for name, target in {"to-plain": home / "plain.txt", "to-elsewhere": tmp_path}.items():
+        (home / "store" / name).symlink_to(target)
+    rest = Scanner(TO_LOOK_FOR).scan(home, skip=[out, home / "store"], seen=[home / "store"])
+    assert rest.opaque == [("to-out", "link")]
+    store = Scanner(TO_LOOK_FOR).scan(home / "store", seen=[home])
+    assert store.opaque == [("to-elsewhere", "link")]
+    assert Scanner(TO_LOOK_FOR).scan(home / "store").opaque == [("to-elsewhere", "link"), ("to-plain", "link")]
+
+
 def test_a_list_of_places_holds_no_formula(tmp_path: Path) -> None:
     for name in ("+1", "-2", "3"):
         (tmp_path / name).write_text(NUMBER)
