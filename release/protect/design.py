@@ -13,10 +13,14 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from release.protect.attack import Attack, Ranges
+from release.protect.attack import Attack
+from release.protect.crowds import silent
 from release.protect.evidence import Evidence
-from release.protect.merge import Merged, Period, alone, blocks, outsider, silent, singles
-from release.protect.secondary import Pattern, cheapest, suppress
+from release.protect.goals import Ranges
+from release.protect.merge import Merged, alone, blocks, outsider, singles
+from release.protect.period import Period
+from release.protect.problem import Pattern
+from release.protect.secondary import cheapest, suppress
 from release.protect.system import Flags, Floats
 from release.protect.widen import widen
 from schemas.errors import DisclosureRefused

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 from release.protect import design, spec, told
 from release.protect.evidence import Evidence
 from release.protect.ledger import Ledger
-from release.protect.merge import Period
+from release.protect.period import Period
 from release.protect.periods import Layout, periods
 from release.protect.primary import Reason
 from release.protect.rounding import Key, round_table

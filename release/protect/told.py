@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from release.protect.design import Points, findings
-from release.protect.merge import Period
+from release.protect.period import Period
 from release.protect.periods import Area, Layout
 from release.protect.system import Flags
 from schemas.errors import DisclosureRefused

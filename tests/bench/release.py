@@ -18,9 +18,11 @@ from typing import TypeVar
 import numpy as np
 from rich.console import Console
 
-from release.protect.attack import Attack, Goals, Ranges
+from release.protect.attack import Attack
+from release.protect.goals import Goals, Ranges
+from release.protect.problem import Pattern, Problem
 from release.protect.rounding import controlled
-from release.protect.secondary import Pattern, Problem, suppress
+from release.protect.secondary import suppress
 from release.protect.system import Flags, Floats, System
 from tests.bench.publications import CROSSED, NESTED, OVERLAPPING, TWO_WAY, publication
 

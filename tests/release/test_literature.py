@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from release.protect import gauss
-from release.protect.attack import Attack, Goals, Verdict
+from release.protect.attack import Attack
+from release.protect.goals import Goals, Verdict
+from release.protect.problem import Problem
 from release.protect.rounding import controlled
-from release.protect.secondary import Problem, cheapest
+from release.protect.secondary import cheapest
 from release.protect.system import Flags, Floats, System, build
 from tests.release.test_protect import grid
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from release.protect.design import audit, protect
-from release.protect.merge import Period
+from release.protect.period import Period
 from release.protect.system import Flags, Floats
 from schemas.errors import DisclosureRefused
 from tests.release import brute

@@ -11,17 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from release.protect import attack, gauss, primary
+from release.protect import gauss, primary, search
 from release.protect import spec as specification
-from release.protect.attack import Attack, Goals, Verdict
+from release.protect.attack import Attack
 from release.protect.design import audit, protect
 from release.protect.edition import shown_table
+from release.protect.goals import Goals, Verdict
 from release.protect.ledger import Ledger, record
-from release.protect.merge import Period, blocks, outsider
+from release.protect.merge import blocks, outsider
+from release.protect.period import Period
 from release.protect.periods import periods
+from release.protect.problem import Problem
 from release.protect.rounding import controlled, interval
 from release.protect.rows import Judged
-from release.protect.secondary import Problem, suppress
+from release.protect.secondary import suppress
 from release.protect.system import Floats, System, build, propagate
 from schemas.errors import ConfigError, DisclosureRefused
 from tests.release.additive import target_group
@@ -93,7 +96,7 @@ def test_tables_that_do_not_add_up_are_refused() -> None:
 def test_a_cell_that_nothing_limits_is_safe_and_needs_no_luck(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is hidden, so no cell has a largest value; the search by single cells must say safe all the same."""
     system, values = grid(np.array([[1.0, 2], [3, 4]]))
-    monkeypatch.setattr(attack, "SHARED", 0)
+    monkeypatch.setattr(search, "SHARED", 0)
     found = Attack(system, values * 0, values + np.inf).run(Goals.of_width(np.arange(9), 5), values)
     assert len(found.unsafe) == 0
     few = Attack(system, values * 0, np.where(np.arange(9) == 8, values, np.inf)).run(Goals.of_width(np.arange(8), 11))

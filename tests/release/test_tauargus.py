@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from release.protect.attack import Attack, Goals, Verdict
-from release.protect.secondary import Problem, cheapest, suppress
+from release.protect.attack import Attack
+from release.protect.goals import Goals, Verdict
+from release.protect.problem import Problem
+from release.protect.secondary import cheapest, suppress
 from release.protect.system import Flags, Floats, System
 from tests.release.tauargus import Table
 from tests.release.test_protect import grid

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from release.protect.merge import Period
+from release.protect.period import Period
 from release.protect.rows import Template, judge
 from release.protect.spec import Spec
 from release.protect.system import Floats
