@@ -16,7 +16,7 @@ from release.protect.system import EPS, Flags, Floats
 
 FREE = 3
 BETWEEN = 8
-TOGETHER = 200  # of fewer open targets one moves at a time; of more, as many more: dearer, but the only way in time
+TOGETHER = 500  # of fewer open targets one moves at a time; of more, as many more: dearer, but the only way in time
 
 
 class Moves:

@@ -154,7 +154,7 @@ def test_what_the_agreements_do_not_allow_is_not_made(
 def test_one_unsafe_cell_stops_the_release_and_leaves_nothing(
     settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "attack", lambda release, said: 1)
+    monkeypatch.setattr(making, "attack", lambda release, said, estimates: 1)
     with pytest.raises(DisclosureRefused, match="unsafe_tables") as caught:
         releasing.make(settings, site.folder / "uitgave.yaml", "tweede")
     assert caught.value.exit_code == 14

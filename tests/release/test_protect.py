@@ -266,3 +266,15 @@ def test_a_faulty_specification_is_refused(tmp_path: Path, fault: str) -> None:
     path.write_text("\n".join([*kept, fault]), encoding="utf-8")
     with pytest.raises(ConfigError, match="bad_spec"):
         specification.load(path)
+
+
+def test_no_audience_may_be_given_the_operators_folder() -> None:
+    """It holds true counts, and the gate does not sign it to leave."""
+
+    def called(name: str) -> bytes:
+        text = specification.DEFAULT.read_text(encoding="utf-8")
+        return text.replace("  bron: {", f"  {name}: {{").replace("source: bron", f"source: {name}").encode()
+
+    assert set(specification.parse(called("kern")).audiences) == {"kern", "vng"}
+    with pytest.raises(ConfigError, match="bad_spec"):
+        specification.parse(called("operator"))
