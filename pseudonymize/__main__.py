@@ -69,4 +69,6 @@ if __name__ == "__main__":
 
         if serve() is None:
             sys.exit()
+        # Taking an interpreter down object by object costs more than most verbs; what they wrote is closed by then.
+        main(leave=os._exit)
     main()

@@ -266,8 +266,9 @@ def run(arguments: list[str]) -> tuple[int, Answer]:
         return found.exit_code, {"code": found.code, "facts": found.facts}
 
 
-def main() -> Never:
+def main(leave: Callable[[int], Never] = sys.exit) -> Never:
     """Answer on standard output, exit code of the branch."""
     code, answer = run(sys.argv[1:])
     sys.stdout.write(json.dumps(answer, sort_keys=True) + "\n")
-    sys.exit(code)
+    sys.stdout.flush()
+    leave(code)

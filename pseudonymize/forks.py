@@ -11,6 +11,7 @@ child and then its exit code go back over it, a line each.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -83,6 +84,7 @@ def _load(request: dict[str, Any]) -> None:
 
 def _forked(control: socket.socket, answering: socket.socket, output: int, request: dict[str, Any]) -> list[str] | None:
     """The arguments in the child that does the work; None here. Between them one waits and tells the exit code."""
+    gc.freeze()  # what was loaded is no child's garbage: looking for it would copy every page of it
     if os.fork():
         return None
     control.close()

@@ -116,11 +116,15 @@ def _layout(fields: list[pa.Field]) -> Layout:
 
 
 def _cells(values: pa.Array) -> Coded:
-    """The bytes of every cell; what an empty one holds does not matter."""
+    """The bytes of every cell; zeros for an empty one, below which the hash of a refused number may still lie."""
     plain, width = storage(values), _width(values.type)
     if pa.types.is_boolean(plain.type):
         return np.asarray(pc.fill_null(plain, False).to_numpy(zero_copy_only=False)).view("V1")
-    return np.frombuffer(plain.buffers()[1], f"V{width}")[plain.offset : plain.offset + len(plain)]
+    cells: Coded = np.frombuffer(plain.buffers()[1], f"V{width}")[plain.offset : plain.offset + len(plain)]
+    if plain.null_count:
+        cells = cells.copy()
+        cells[~np.asarray(plain.is_valid())] = np.zeros((), cells.dtype)
+    return cells
 
 
 def _valid(values: pa.Array) -> npt.NDArray[np.bool_] | np.bool_:

@@ -12,9 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pseudonymize import rows as coding
+from pseudonymize.columns import fixed_size
 from pseudonymize.domain import Domain
 from pseudonymize.rows import Coder, drawn
 from pseudonymize.shuffle import Shuffle
+from schemas.pseudonym import storage
 
 LABELLED = Domain("v1", "demo", "pre", "run-1").type()
 SCHEMA = pa.schema(
@@ -92,3 +94,27 @@ def test_rows_with_too_much_different_text_go_on_as_arrow(
     assert coding.Coder(schema).coded(pa.table([pa.array([1], pa.int32()), ["x" * 101]], schema=schema)) is None or (
         limit == "MOST_WORDS"
     )
+
+
+@pytest.mark.parametrize("limit", [1, 1 << 20], ids=["spilled", "in memory"])
+def test_nothing_travels_below_an_empty_cell(tmp_path: Path, limit: int) -> None:
+    """An identifier that is refused was hashed with the others: its bytes must not go along under the null."""
+    width, rows = 32, 2_000
+    raw = b"\xab" * width * rows
+    valid = np.arange(rows) % 2 == 0
+    below = fixed_size(raw, width, valid)
+    day = pa.Array.from_buffers(pa.date32(), rows, [below.buffers()[0], pa.py_buffer(b"\xab" * 4 * rows)], -1)
+    schema = pa.schema([pa.field("pre", LABELLED), pa.field("day", pa.date32())])
+    table = pa.table([pa.ExtensionArray.from_storage(LABELLED, below), day], schema=schema)
+    with Shuffle(schema, limit=limit, folder=tmp_path) as shuffle:
+        shuffle.add(table)
+        out = pa.BufferOutputStream()
+        with pa.ipc.new_stream(out, schema) as writer:
+            for some in shuffle.tables():
+                writer.write_table(some)
+    for batch in pa.ipc.open_stream(out.getvalue()):
+        for column, cell in zip(map(storage, batch.columns), (width, 4), strict=True):
+            cells = np.frombuffer(column.buffers()[1], np.uint8)[: cell * len(column)].reshape(-1, cell)
+            empty = ~np.asarray(column.is_valid())
+            assert empty.any() and not cells[empty].any()
+            assert (cells[~empty] == 0xAB).all()
