@@ -27,7 +27,7 @@ from schemas.errors import DisclosureRefused
 
 ROUNDS = 10
 REPAIRS = 8
-SMALL = 500  # cells of a system that is worth several starts
+SMALL = 150  # cells of a system that is worth several starts
 Place = tuple[int, int]
 
 
