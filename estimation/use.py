@@ -14,7 +14,7 @@ import numpy as np
 
 from estimation import corrections, full_bayes, smallarea
 from estimation.arrays import Bools, Floats, Ints, Rng
-from estimation.corrections import PRECISION_PRIOR, Sample
+from estimation.corrections import ONE_PERCENT, Sample
 from estimation.raking import Margin, rake
 from estimation.smallarea import Fit
 from estimation.tables import Linked
@@ -32,15 +32,16 @@ class Common:
     sensitivity: Floats  # R
     precision: Floats  # R
     moves: Floats  # R x T, provisional ends
+    placed: Floats  # R, chance that a counted person is counted in the right municipality
 
     @classmethod
     def draw(cls, rng: Rng, linked: Linked, sample: Sample, count: int) -> Common:
         """One draw of each correction per replicate."""
-        known, missing = corrections.known_ends(rng, linked, count)
+        known, missing = corrections.known_ends(rng, linked, sample, count)
         moves = corrections.provisional(rng, linked.units, len(linked.halves), sample, count)
         seen = corrections.sensitivity(rng, linked.units, sample, count)
-        right = rng.beta(*sample.posterior("precisie", PRECISION_PRIOR), size=count)
-        return cls(known, missing, seen, right, moves)
+        right, placed = (rng.beta(*sample.posterior(kind, ONE_PERCENT), size=count) for kind in ("precisie", "plaats"))
+        return cls(known, missing, seen, right, moves, placed)
 
 
 @dataclass(frozen=True)
@@ -124,7 +125,7 @@ def draw(rng: Rng, data: Counted, common: Common, follow: Floats, *, full: bool 
     expected = rates[:, :, None] * level[:, None, :] * (1 - seen)
     expected = _benchmark(rng, data, expected, rates[:, :, None] * level[:, None, :] * seen)
     unseen = scatter(rng, expected, dispersion)
-    found = rng.binomial(data.y, np.broadcast_to(common.precision[:, None, None], expected.shape))
+    found = _found(rng, data.y, rates, common)
     return Use(found + unseen, rates, level, seen.mean(axis=0), fitted, dispersion, exposure, worth)
 
 
@@ -155,6 +156,26 @@ def _dispersion(data: Counted, fitted: Fit, levels: Floats, time: Floats) -> flo
         return 1.0
     square = float((((data.y - expected) ** 2)[used] / expected[used]).sum() / freedom)
     return square if square > 1 + 2 * np.sqrt(2 / freedom) else 1.0
+
+
+def _found(rng: Rng, y: Ints, rates: Floats, common: Common) -> Floats:
+    """Counted use without wrong links, and with who was counted in the wrong municipality moved (R x M x T).
+
+    Where those really live is drawn in proportion to the area rates; the total of a half-year stays.
+    """
+    stays, elsewhere = common.precision * common.placed, common.precision * (1 - common.placed)
+    lost = rng.binomial(y, np.broadcast_to((1 - stays)[:, None, None], (len(stays), *y.shape)))
+    draw, place, half = np.nonzero(lost)
+    share = np.divide(elsewhere, 1 - stays, out=np.zeros_like(stays), where=stays < 1)
+    many = rng.binomial(lost[draw, place, half], share[draw])
+    draw, half = np.repeat(draw, many), np.repeat(half, many)
+    cumulative = np.cumsum(rates / rates.sum(axis=1, keepdims=True), axis=1)
+    # One search for all draws: those of draw r lie between r and r + 1.
+    ladder = (cumulative + np.arange(len(rates))[:, None]).ravel()
+    at = np.searchsorted(ladder, draw + rng.random(len(draw)), side="right") - draw * y.shape[0]
+    found = (y - lost).astype(np.float64)
+    np.add.at(found, (draw, np.clip(at, 0, y.shape[0] - 1), half), 1.0)
+    return found
 
 
 def _visible(rng: Rng, data: Counted, rates: Floats, level: Floats) -> Floats:

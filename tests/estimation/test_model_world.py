@@ -35,7 +35,7 @@ def world(seed: int, size: float = 1.0) -> tuple[Counted, Common, Floats, Ints]:
     counted = Counted(seen, informs, 2 * informs.astype(np.int64), x, 2, district)
     common = Common(
         rng.beta(known * 900, (1 - known) * 900, (R, T)), np.zeros((R, T), int), rng.beta(288, 12, R),
-        np.ones(R), np.ones((R, T)),
+        np.ones(R), np.ones((R, T)), np.ones(R),
     )  # fmt: skip
     return counted, common, np.ones((R, T)), true
 
