@@ -124,7 +124,7 @@ def draw(rng: Rng, data: Counted, common: Common, follow: Floats, *, full: bool 
     seen = np.clip(time[:, None, :] * visible, 0.0, 1.0)
     expected = rates[:, :, None] * level[:, None, :] * (1 - seen)
     expected = _benchmark(rng, data, expected, rates[:, :, None] * level[:, None, :] * seen)
-    unseen = scatter(rng, expected, dispersion)
+    unseen = _unseen(rng, expected, (rates.sum(axis=1)[:, None] * level, common), dispersion)
     found = _found(rng, data.y, rates, common)
     return Use(found + unseen, rates, level, seen.mean(axis=0), fitted, dispersion, exposure, worth)
 
@@ -176,6 +176,26 @@ def _found(rng: Rng, y: Ints, rates: Floats, common: Common) -> Floats:
     found = (y - lost).astype(np.float64)
     np.add.at(found, (draw, np.clip(at, 0, y.shape[0] - 1), half), 1.0)
     return found
+
+
+def _unseen(rng: Rng, expected: Floats, of: tuple[Floats, Common], dispersion: float) -> Floats:
+    """Whole numbers of unseen users (R x M x T): first the country's per half-year, then where they live.
+
+    Users among the `missing_ends` persons are a share of so many, so binomial and not Poisson: the country would be
+    too uncertain by a fifth. What else is unseen is Poisson. Given the total, places are multinomial (given Poisson
+    cells that is no other law), with cells made as unequal as the dispersion says. `of`: total use (R x T).
+    """
+    use, common = of
+    total = expected.sum(axis=1)
+    among = np.minimum(use * (1 - common.known), total)
+    people = common.missing_ends
+    drawn = rng.binomial(people, np.clip(among / np.maximum(people, 1), 0.0, 1.0)) + rng.poisson(total - among)
+    if dispersion > 1.0:
+        spread = dispersion - 1.0
+        expected = rng.gamma(np.maximum(expected, 1e-12) / spread) * spread
+    cells = np.maximum(np.moveaxis(expected, 1, 2), 1e-12)
+    made = rng.multinomial(drawn, cells / cells.sum(axis=2, keepdims=True))
+    return np.ascontiguousarray(np.moveaxis(made, 2, 1), np.float64)
 
 
 def _visible(rng: Rng, data: Counted, rates: Floats, level: Floats) -> Floats:

@@ -92,3 +92,18 @@ def test_new_kinds_of_a_clerical_sample_are_read(tmp_path: Path) -> None:
     sample = Sample.read(path)
     assert sample.posterior("keten", corrections.ONE_PERCENT) == (396.5, 4.5)
     assert sample.posterior("plaats", corrections.ONE_PERCENT) == (394.5, 6.5)
+
+
+def test_use_among_missing_ends_is_binomial_for_the_country_and_stays_where_it_was_expected() -> None:
+    """1000 missing ends of whom a quarter uses support: variance 187.5, not 250; places as expected, none lost."""
+    ones, draws = np.ones((4000, 1)), 4000
+    corrected = Common(0.5 * ones, np.full((draws, 1), 1000), ones[:, 0], ones[:, 0], ones, ones[:, 0])
+    expected = np.tile(np.array([[50.0], [200.0], [0.0]]), (draws, 1, 1))
+    for dispersion in (1.0, 1.5):
+        made = use._unseen(streams(2), expected, (500 * ones, corrected), dispersion)
+        total = made.sum(axis=1)[:, 0]
+        assert total.var() == pytest.approx(187.5, rel=0.1)
+        assert made[:, :, 0].mean(axis=0) == pytest.approx([50, 200, 0], rel=0.03, abs=0.01)
+    without = Common(ones, np.zeros((draws, 1), np.int64), ones[:, 0], ones[:, 0], ones, ones[:, 0])
+    total = use._unseen(streams(2), expected, (500 * ones, without), 1.0).sum(axis=1)[:, 0]
+    assert total.var() == pytest.approx(250, rel=0.1)
