@@ -124,7 +124,10 @@ def draw(rng: Rng, data: Counted, common: Common, follow: Floats, *, full: bool 
     seen = np.clip(time[:, None, :] * visible, 0.0, 1.0)
     expected = rates[:, :, None] * level[:, None, :] * (1 - seen)
     expected = _benchmark(rng, data, expected, rates[:, :, None] * level[:, None, :] * seen)
-    unseen = _unseen(rng, expected, (rates.sum(axis=1)[:, None] * level, common), dispersion)
+    course = _course(data, fitted, levels, time.mean(axis=0))
+    if course > 0.0:
+        expected = expected * _own_course(rng, data, rates[:, :, None] * level[:, None, :] * seen, course)
+    unseen = _unseen(rng, expected, (rates.sum(axis=1)[:, None] * level, common))
     found = _found(rng, data.y, rates, common)
     return Use(found + unseen, rates, level, seen.mean(axis=0), fitted, dispersion, exposure, worth)
 
@@ -143,17 +146,23 @@ def _fit(data: Counted, time: Floats) -> tuple[Fit, Floats, Floats]:
     return fitted, levels, inform @ (levels * time)
 
 
-def _dispersion(data: Counted, fitted: Fit, levels: Floats, time: Floats) -> float:
-    """Pearson chi-square per degree of freedom of the cells; 1 unless it is clearly larger (two standard errors)."""
+def _foretold(data: Counted, fitted: Fit, levels: Floats, time: Floats) -> tuple[Floats, int]:
+    """(mean count of every cell by area rate and level M x T, degrees of freedom of the cells that inform)."""
     inform = data.informs.astype(np.float64)
     a, b = smallarea.posterior(
         (data.y * inform).sum(axis=1), inform @ (levels * time), fitted.mean(data.x), fitted.shape
     )
     expected = (a / b)[:, None] * levels * time
     used = data.informs & (expected > 0)
-    freedom = int(used.sum()) - int(used.any(axis=1).sum()) - int(used.any(axis=0).sum())
+    return expected, int(used.sum()) - int(used.any(axis=1).sum()) - int(used.any(axis=0).sum())
+
+
+def _dispersion(data: Counted, fitted: Fit, levels: Floats, time: Floats) -> float:
+    """Pearson chi-square per degree of freedom of the cells; 1 unless it is clearly larger (two standard errors)."""
+    expected, freedom = _foretold(data, fitted, levels, time)
     if freedom < 30:
         return 1.0
+    used = data.informs & (expected > 0)
     square = float((((data.y - expected) ** 2)[used] / expected[used]).sum() / freedom)
     return square if square > 1 + 2 * np.sqrt(2 / freedom) else 1.0
 
@@ -178,21 +187,41 @@ def _found(rng: Rng, y: Ints, rates: Floats, common: Common) -> Floats:
     return found
 
 
-def _unseen(rng: Rng, expected: Floats, of: tuple[Floats, Common], dispersion: float) -> Floats:
+def _course(data: Counted, fitted: Fit, levels: Floats, time: Floats) -> float:
+    """Squared cv of a cell's own factor beyond rate and level, by moments; 0 unless two standard errors above it.
+
+    Unlike the dispersion it weighs large cells, where it matters: of a small cell Poisson noise is nearly all.
+    """
+    expected, freedom = _foretold(data, fitted, levels, time)
+    used = data.informs & (expected > 0)
+    e = expected[used]
+    if freedom < 30:
+        return 0.0
+    excess = float(((data.y[used] - e) ** 2).sum() * used.sum() / freedom - e.sum())
+    return excess / float((e**2).sum()) if excess > 2 * np.sqrt(float((2 * e**2 + e).sum())) else 0.0
+
+
+def _own_course(rng: Rng, data: Counted, seen: Floats, course: float) -> Floats:
+    """Factor on the use of a cell (R x M x T), given what was counted there: gamma with mean 1 and variance `course`.
+
+    Conjugate with the count, whose mean is `seen`: a cell that informs moves its factor, others draw from the prior.
+    """
+    a, b = 1 / course + data.y * data.informs, 1 / course + seen * data.informs
+    return np.asarray(rng.gamma(np.broadcast_to(a, b.shape)) / b, np.float64)
+
+
+def _unseen(rng: Rng, expected: Floats, of: tuple[Floats, Common]) -> Floats:
     """Whole numbers of unseen users (R x M x T): first the country's per half-year, then where they live.
 
     Users among the `missing_ends` persons are a share of so many, so binomial and not Poisson: the country would be
     too uncertain by a fifth. What else is unseen is Poisson. Given the total, places are multinomial (given Poisson
-    cells that is no other law), with cells made as unequal as the dispersion says. `of`: total use (R x T).
+    cells that is no other law). `of`: total use (R x T).
     """
     use, common = of
     total = expected.sum(axis=1)
     among = np.minimum(use * (1 - common.known), total)
     people = common.missing_ends
     drawn = rng.binomial(people, np.clip(among / np.maximum(people, 1), 0.0, 1.0)) + rng.poisson(total - among)
-    if dispersion > 1.0:
-        spread = dispersion - 1.0
-        expected = rng.gamma(np.maximum(expected, 1e-12) / spread) * spread
     cells = np.maximum(np.moveaxis(expected, 1, 2), 1e-12)
     made = rng.multinomial(drawn, cells / cells.sum(axis=2, keepdims=True))
     return np.ascontiguousarray(np.moveaxis(made, 2, 1), np.float64)

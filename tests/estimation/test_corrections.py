@@ -13,7 +13,7 @@ import pytest
 from estimation import corrections, tables, use
 from estimation.arrays import streams
 from estimation.corrections import Sample
-from estimation.use import Common
+from estimation.use import Common, Counted
 from schemas.linked import LINKED_TABLES
 from tests.estimation import linked
 
@@ -99,11 +99,36 @@ def test_use_among_missing_ends_is_binomial_for_the_country_and_stays_where_it_w
     ones, draws = np.ones((4000, 1)), 4000
     corrected = Common(0.5 * ones, np.full((draws, 1), 1000), ones[:, 0], ones[:, 0], ones, ones[:, 0])
     expected = np.tile(np.array([[50.0], [200.0], [0.0]]), (draws, 1, 1))
-    for dispersion in (1.0, 1.5):
-        made = use._unseen(streams(2), expected, (500 * ones, corrected), dispersion)
-        total = made.sum(axis=1)[:, 0]
-        assert total.var() == pytest.approx(187.5, rel=0.1)
-        assert made[:, :, 0].mean(axis=0) == pytest.approx([50, 200, 0], rel=0.03, abs=0.01)
+    made = use._unseen(streams(2), expected, (500 * ones, corrected))
+    assert made.sum(axis=1)[:, 0].var() == pytest.approx(187.5, rel=0.1)
+    assert made[:, :, 0].mean(axis=0) == pytest.approx([50, 200, 0], rel=0.03, abs=0.01)
     without = Common(ones, np.zeros((draws, 1), np.int64), ones[:, 0], ones[:, 0], ones, ones[:, 0])
-    total = use._unseen(streams(2), expected, (500 * ones, without), 1.0).sum(axis=1)[:, 0]
+    total = use._unseen(streams(2), expected, (500 * ones, without)).sum(axis=1)[:, 0]
     assert total.var() == pytest.approx(250, rel=0.1)
+
+
+def test_a_cell_with_more_than_foretold_has_more_unseen_too_as_far_as_cells_go_their_own_way() -> None:
+    """Factors with variance 1/20 and counts of mean 20: half of what a count is above its mean is the cell's own."""
+    cells = Counted(
+        np.array([[30], [10], [0]]),
+        np.array([[True], [True], [False]]),
+        np.array([[2], [2], [0]]),
+        np.ones((3, 1)),
+        1,
+        np.zeros(3, np.int64),
+    )
+    factor = use._own_course(streams(3), cells, np.full((4000, 3, 1), 20.0), 1 / 20)[:, :, 0]
+    assert factor.mean(axis=0) == pytest.approx([50 / 40, 30 / 40, 1.0], rel=0.02)
+    assert factor.var(axis=0) == pytest.approx([50 / 1600, 30 / 1600, 1 / 20], rel=0.1)
+
+
+@pytest.mark.parametrize("planted", [0.0, 0.1])
+def test_how_far_cells_go_their_own_way_is_found_and_poisson_cells_do_not(planted: float) -> None:
+    rng = np.random.default_rng(5)
+    mean = np.full((200, 10), 15.0)
+    if planted:
+        mean = mean * rng.gamma(1 / planted, planted, mean.shape)
+    y = rng.poisson(mean)
+    data = Counted(y, np.ones(y.shape, bool), np.full(y.shape, 2), np.ones((200, 1)), 1, np.zeros(200, np.int64))
+    fitted, levels, _ = use._fit(data, np.ones(10))
+    assert use._course(data, fitted, levels, np.ones(10)) == pytest.approx(planted, abs=0.015)
