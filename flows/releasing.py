@@ -84,6 +84,7 @@ def _make(settings: Settings, spec: Spec, text: bytes, out: Path) -> dict[str, A
     shutil.rmtree(part, ignore_errors=True)
     part.mkdir(parents=True, mode=0o700)
     made = making.write_release(release, linked, estimated, part, settings.boundaries)
+    made += making.write_inside(linked, part, run_manifest(settings))
     (part / SPECIFICATION).write_bytes(text)
     judged: dict[str, int] = {}
     egress.passed(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from release.estimates import Estimates
 from release.export import BANNER
@@ -22,6 +23,7 @@ from schemas.estimates import AANNAMEN, BASES, ESTIMAND, GROEPEN, KWALITEIT, SCH
 from schemas.spreadsheet import no_formula
 
 HEADS = SCHATTINGEN.names
+PARQUET, CSV = "schattingen.parquet", "schattingen.csv"
 WIDTHS = (*[12] * (len(HEADS) - 1), 110)  # the sentence comes last
 _WHOLE = {column.name for column in SCHATTINGEN.columns if pa.types.is_integer(column.type)}
 _YEAR, _HEADLINE = 4, (0, 6)  # digits of a year; window of 6 months, and title ends, which have none
@@ -36,6 +38,22 @@ def write_estimates(estimates: Estimates, out: Path, provenance: dict[str, str])
         made.append(_csv(lines, out / f"schattingen_per_{name}.csv"))
         made.append(write_parquet(chosen(estimates, name), out / f"schattingen_per_{name}.parquet", told))
     return [*made, _xlsx(sheets, out / "schattingen.xlsx", told)]
+
+
+def write_rows(estimates: Estimates, out: Path) -> list[Path]:
+    """All rows as they are, for machines and for Dutch Excel: what a release from a specification holds."""
+    pq.write_table(estimates.table, out / PARQUET, compression="zstd")
+    return [out / PARQUET, _csv(_lines(estimates.table), out / CSV)]
+
+
+def read_rows(folder: Path) -> pa.Table:
+    """What `write_rows` left on disk. DisclosureRefused changed_count when its two files differ, or an unsafe one."""
+    table = Estimates(pq.read_table(folder / PARQUET).replace_schema_metadata(None)).table
+    with (folder / CSV).open(encoding="utf-8-sig", newline="") as file:
+        lines = list(csv.reader(file, delimiter=";"))
+    if lines != [list(HEADS), *([str(cell) for cell in line] for line in _lines(table))]:
+        raise DisclosureRefused("changed_count")
+    return table
 
 
 def chosen(estimates: Estimates, name: str) -> pa.Table:

@@ -19,7 +19,7 @@ from schemas.register import OutTable
 from schemas.registers import REGISTERS
 from schemas.research import ResearchOutput
 
-__all__ = ["JUDGES", "check", "check_release", "check_research", "require_no_identifier", "require_safe", "write_sums"]
+__all__ = ["JUDGES", "check_release", "check_research", "require_no_identifier", "require_safe", "write_sums"]
 
 ALLOWED = frozenset({".csv", ".xlsx", ".parquet", ".html", ".txt", ".json", ".md", ".sql", ".py", ""})
 INSIDE = frozenset({"operator"})  # stays in the TTP: true counts, no rows
@@ -41,12 +41,6 @@ def check_release(folder: Path) -> int:
         else:
             checked += 1
     return checked
-
-
-def check(folder: Path) -> int:
-    """The folder of VNG and municipalities by itself; errors as `check_release`."""
-    require_known_files(folder)
-    return gate_vng.check(folder)
 
 
 def check_research(folder: Path, output: ResearchOutput) -> int:

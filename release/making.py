@@ -12,14 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.csv
 import pyarrow.parquet as pq
 
-from release import gate_edition
+from release import estimate_files, gate, gate_edition, publish
 from release.deliver import read, write
 from release.deliver.face import SYNTHETIC, Face, hidden_words, number_words
 from release.estimates import Estimates
-from release.protect.edition import HIDDEN, Outcome, audit_counts, editions, protect_all
+from release.protect.edition import HIDDEN, Outcome, audit_counts, editions, protect_all, safe_estimates
 from release.protect.ledger import Ledger
 from release.protect.spec import Spec
 from release.report.land import read as read_land
@@ -59,9 +58,9 @@ def write_release(
         folder = out / name
         folder.mkdir(parents=True)
         made += write.write(face, folder)
-        estimates = Estimates(pq.read_table(estimated / "schattingen.parquet")) if face.rules.estimates else None
+        estimates = _safe(release.outcome, estimated) if face.rules.estimates else None
         if estimates is not None:
-            made += _estimates(estimates, folder)
+            made += estimate_files.write_rows(estimates, folder)
         if "html" in face.rules.formats:
             funnel = pq.read_table(linked / "funnel.parquet")
             made.append(
@@ -83,15 +82,10 @@ def _words(face: Face) -> Words:
     )
 
 
-def _estimates(estimates: Estimates, folder: Path) -> list[Path]:
-    """The table of estimates, for machines and for Dutch Excel."""
-    parquet, text = folder / gate_edition.ESTIMATES, folder / "schattingen.csv"
-    pq.write_table(estimates.table, parquet, compression="zstd")
-    options = pa.csv.WriteOptions(delimiter=";", quoting_style="needed")
-    with text.open("wb") as file:
-        file.write(b"\xef\xbb\xbf")
-        pa.csv.write_csv(estimates.table, file, options)
-    return [parquet, text]
+def _safe(outcome: Outcome, estimated: Path) -> Estimates:
+    """Estimates without those that would narrow a hidden count."""
+    table = pq.read_table(estimated / "schattingen.parquet").replace_schema_metadata(None)
+    return Estimates(safe_estimates(outcome, table))
 
 
 def _evidence(release: Release, face: Face, folder: Path) -> Path:
@@ -112,23 +106,39 @@ def _evidence(release: Release, face: Face, folder: Path) -> Path:
     return path
 
 
+def write_inside(linked: Path, out: Path, run: dict[str, Any]) -> list[Path]:
+    """The second page, for the operator: quality and reconciliation of what the release was made from.
+
+    True counts: it lies beside the audiences' folders, is judged and scanned as they are, and not signed to leave.
+    """
+    (name,) = gate.INSIDE
+    return publish.publish_operator(linked, out / name, run=run)
+
+
 def check(release: Release, folder: Path) -> dict[str, int]:
     """Re-read every file and attack what they say together. DisclosureRefused when anything is not as it should be.
 
     unsafe_tables with the number of cells that are not proven safe; changed_count when a file says something else than
     the protected table; errors of gate_edition.check.
     """
-    if {path.name for path in folder.iterdir()} - LOOSE != set(release.faces):
+    inside = {path.name for path in folder.iterdir() if path.is_dir()} & gate.INSIDE
+    if {path.name for path in folder.iterdir()} - LOOSE - inside != set(release.faces):
         raise DisclosureRefused("release_schema", kind="stray")
-    files = sum(gate_edition.check(folder / name, face) for name, face in release.faces.items())
-    unsafe = attack(release, {name: read.folder(folder / name) for name in release.faces})
+    files = sum(gate.JUDGES[name](folder / name) for name in inside)
+    said = {name: read.folder(folder / name) for name in release.faces}
+    files += sum(gate_edition.check(folder / name, face, said[name]) for name, face in release.faces.items())
+    told = [estimate_files.read_rows(folder / name) for name, face in release.faces.items() if face.rules.estimates]
+    unsafe = attack(release, said, told[0] if told else None)
     if unsafe:
         raise DisclosureRefused("unsafe_tables", cells=unsafe)
     return {"files": files}
 
 
-def attack(release: Release, said: dict[str, read.Counts]) -> int:
-    """Cells that somebody with the files of all audiences could narrow down too far; exact counts are assumed known."""
+def attack(release: Release, said: dict[str, read.Counts], estimates: pa.Table | None = None) -> int:
+    """Cells that somebody with the files of all audiences could narrow down too far; exact counts are assumed known.
+
+    `estimates` (SCHATTINGEN) are the same for every audience that gets them.
+    """
     table = release.outcome.protected.table
     keys = [tuple(row[name] for name in ("niveau", "code", "halfjaar", "maat")) for row in table.to_pylist()]
     shown: set[Any] = set()
@@ -138,4 +148,4 @@ def attack(release: Release, said: dict[str, read.Counts]) -> int:
             raise DisclosureRefused("changed_count")
         shown |= {cell for cell, count in counts.items() if count is not None}
     exact = [n if key in shown else None for key, n in zip(keys, table["aantal"].to_pylist(), strict=True)]
-    return audit_counts(release.outcome, pa.array(exact, pa.int64()))
+    return audit_counts(release.outcome, pa.array(exact, pa.int64()), estimates)

@@ -13,16 +13,21 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from release.protect.attack import Attack, Ranges
+from release.protect.attack import Attack
+from release.protect.crowds import silent
 from release.protect.evidence import Evidence
-from release.protect.merge import Merged, Period, alone, blocks, outsider, silent, singles
-from release.protect.secondary import Pattern, suppress
+from release.protect.goals import Ranges
+from release.protect.merge import Merged, alone, blocks, outsider, singles
+from release.protect.period import Period
+from release.protect.problem import Pattern
+from release.protect.secondary import cheapest, suppress
 from release.protect.system import Flags, Floats
 from release.protect.widen import widen
 from schemas.errors import DisclosureRefused
 
 ROUNDS = 10
 REPAIRS = 8
+SMALL = 500  # cells of a system that is worth several starts
 Place = tuple[int, int]
 
 
@@ -78,7 +83,10 @@ def _suppress(period: Period, hidden: Flags, steps: dict[str, int], tries: int) 
         before, points = silent(period, hidden), Points()
         view = outsider(period, hidden)
         points.merged = _attack(singles(period, hidden), [], singles=False).points
-        pattern = suppress(view.problem, use_gauss=number == 0, tries=tries, points=points.merged)
+        if number == 0 and view.problem.system.cells <= SMALL:
+            pattern = cheapest(view.problem)
+        else:
+            pattern = suppress(view.problem, use_gauss=number == 0, tries=tries, points=points.merged)
         points.merged = _settle(period, hidden, view, pattern, steps)
         view = singles(period, hidden)
         pattern = suppress(view.problem, use_gauss=False, tries=0, points=points.merged)

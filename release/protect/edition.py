@@ -16,10 +16,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from release.protect import design, spec
+from release.protect import design, spec, told
 from release.protect.evidence import Evidence
 from release.protect.ledger import Ledger
-from release.protect.merge import Period
+from release.protect.period import Period
 from release.protect.periods import Layout, periods
 from release.protect.primary import Reason
 from release.protect.rounding import Key, round_table
@@ -140,8 +140,8 @@ def _log(made: list[Period], designs: list[design.Design], rules: spec.Spec) -> 
     }
 
 
-def audit_counts(outcome: Outcome, counts: pa.Array) -> int:
-    """Unsafe cells if these counts (null = hidden, rows as in the protected table) were printed.
+def audit_counts(outcome: Outcome, counts: pa.Array, estimates: pa.Table | None = None) -> int:
+    """Unsafe cells if these counts (null = hidden, rows as in the protected table) were printed, beside the estimates.
 
     DisclosureRefused changed_count when a shown count is not the true one.
     """
@@ -152,8 +152,19 @@ def audit_counts(outcome: Outcome, counts: pa.Array) -> int:
     true = np.array([period.values[:, : cube.shape[2]] for period in outcome.periods])
     if (cube[~hidden] != true[~hidden]).any():
         raise DisclosureRefused("changed_count")
-    jobs = zip(outcome.periods, hidden, outcome.points, strict=True)
+    periods_now = outcome.periods
+    if estimates is not None:
+        periods_now = told.known(estimates, outcome.layout, outcome.periods, list(hidden))
+    jobs = zip(periods_now, hidden, outcome.points, strict=True)
     return sum(design.audit(period, pattern, points) for period, pattern, points in jobs)
+
+
+def safe_estimates(outcome: Outcome, estimates: pa.Table) -> pa.Table:
+    """Estimates (SCHATTINGEN) that may leave beside the protected table: the others lose their numbers."""
+    counts = outcome.protected.table["aantal"].to_numpy(zero_copy_only=False).astype(np.float64)
+    cube = np.full((len(outcome.layout.halves), len(outcome.layout.areas), len(MATEN)), np.nan)
+    cube[outcome.layout.place] = counts
+    return told.without_leaks(estimates, outcome.layout, outcome.periods, list(np.isnan(cube)), outcome.points)
 
 
 def open_edition(

@@ -11,7 +11,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from release.protect.attack import Goals, Ranges, Verdict
+from release.protect.goals import Goals, Ranges, Verdict
 from release.protect.system import Floats
 
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from release.protect import chain
-from release.protect.merge import Period
+from release.protect.period import Period
 from release.protect.periods import Layout
 from release.protect.primary import Reason, first_reason
 from release.protect.rows import Judged

@@ -1,64 +1,16 @@
-"""One period as a system: which municipalities merge into crowds, and what each kind of attacker sees of the rest.
-
-Wholly hidden municipalities of one group (the same regions) are interchangeable: no relation can tell their persons
-apart, so three or more of them stand as one row, the crowd. Each member can be anything from nobody to the whole crowd.
-"""
+"""One period as a system: what each kind of attacker sees of it, with crowds as one row each."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 
 import numpy as np
 
-from release.protect.attack import Goals
-from release.protect.rows import Judged, Template
-from release.protect.secondary import Problem
-from release.protect.spec import Rules
+from release.protect.crowds import Crowd, crowds_of
+from release.protect.goals import Goals
+from release.protect.period import Period
+from release.protect.problem import Problem
 from release.protect.system import Flags, Floats, Ints, System, build, propagate
-
-CROWD = 3
-
-
-@dataclass(frozen=True)
-class Period:
-    """True values and primary decisions of one half-year. Arrays are rows (areas) x variables.
-
-    regions    (total row, part rows) for every relation between areas
-    insiders   rows of parties that know their own row (municipalities)
-    group      per row: what makes it the same to every relation (its regions); -1 for a row that is a total
-    weight     what hiding a cell costs, rows x measures
-    told       rows x measures that an earlier release showed: known, whether they are printed now or not
-    """
-
-    template: Template
-    rules: Rules
-    values: Floats
-    judged: Judged
-    regions: tuple[tuple[int, tuple[int, ...]], ...]
-    insiders: Flags
-    group: Ints
-    weight: Floats
-    told: Flags | None = None
-
-    def known(self) -> Flags:
-        """Rows x measures that everybody knows already."""
-        return np.zeros(self.weight.shape, dtype=bool) if self.told is None else self.told
-
-    def start(self) -> Flags:
-        """Rows x measures hidden by the primary rules."""
-        return np.asarray(self.judged.reason[:, : self.template.measures] != 0)
-
-
-@dataclass(frozen=True)
-class Crowd:
-    """Municipalities of one group that are hidden altogether: one row of the merged system."""
-
-    members: Ints
-    values: Floats
-    low: Floats
-    reach: Floats
-    target: Flags
 
 
 @dataclass(frozen=True)
@@ -68,31 +20,6 @@ class Merged:
     problem: Problem
     rows: Ints
     crowds: tuple[Crowd, ...]
-
-
-def _crowds(period: Period, hidden: Flags) -> tuple[list[Crowd], Ints]:
-    """Crowds, and the insiders' rows that are in none."""
-    groups: dict[int, list[int]] = defaultdict(list)
-    for row in np.flatnonzero(silent(period, hidden)):
-        groups[int(period.group[row])].append(int(row))
-    crowds = [_crowd(period, np.array(rows)) for rows in groups.values() if len(rows) >= CROWD]
-    inside = {int(row) for crowd in crowds for row in crowd.members}
-    own = np.array([row for row in np.flatnonzero(period.insiders) if int(row) not in inside], dtype=np.int64)
-    return crowds, own
-
-
-def _crowd(period: Period, members: Ints) -> Crowd:
-    """Whoever knows one member must still find another's cell up to its margin and the full width."""
-    values = period.values[members]
-    ordered = np.sort(values, axis=0)
-    first, second = ordered[-1], ordered[-2]
-    reach = np.maximum(first + period.rules.width, first + second + period.rules.margin)
-    return Crowd(members, values.sum(axis=0), first, reach, np.asarray(period.judged.target[members].any(axis=0)))
-
-
-def silent(period: Period, hidden: Flags) -> Flags:
-    """Municipalities of which nothing is shown, now or earlier."""
-    return np.asarray((hidden & ~period.known()).all(axis=1) & period.insiders)
 
 
 def outsider(period: Period, hidden: Flags) -> Merged:
@@ -113,7 +40,7 @@ def alone(period: Period, hidden: Flags, row: int) -> Merged:
 
 def _merge(period: Period, hidden: Flags, free: int | None) -> Merged:
     """free: None = nobody's row is known, -1 = those of all single municipalities are, else of all but this one."""
-    crowds, own = _crowds(period, hidden)
+    crowds, own = crowds_of(period, hidden)
     rows = np.concatenate([np.flatnonzero(~period.insiders), own])
     values = np.vstack([period.values[rows], *(crowd.values[None] for crowd in crowds)])
     first, margin = len(rows), period.rules.margin
@@ -138,6 +65,7 @@ def _merge(period: Period, hidden: Flags, free: int | None) -> Merged:
     reach_low[:first] = np.minimum(values, np.maximum(floor, values - margin))[:first]
     if free is not None and free >= 0:
         target[np.append(rows, np.full(len(crowds), -1)) != free] = False
+    low, high = narrowed(period, rows, low, high)  # after the goals: what an estimate tells excuses nothing
     goals = _goals(target, width, reach_low, reach_high)
     return Merged(_problem(period, hidden, rows, system, values, (low, high), goals), rows, tuple(crowds))
 
@@ -172,7 +100,7 @@ def blocks(period: Period, hidden: Flags) -> Merged:
     A block is safe only by moves inside it, so from all other single municipalities together; blocks share no relation,
     so one problem holds them all. Not enough room in a block proves nothing: `alone` looks further.
     """
-    crowds, own = _crowds(period, hidden)
+    crowds, own = crowds_of(period, hidden)
     many, rules = len(period.template.names), period.rules
     values = period.values[own]
     spare = {int(period.group[crowd.members[0]]): crowd.values for crowd in crowds}
@@ -187,10 +115,21 @@ def blocks(period: Period, hidden: Flags) -> Merged:
         for row in range(len(own))
         for total, parts in period.template.relations
     ]
+    low, high = narrowed(period, own, low, high)
     target = np.flatnonzero(period.judged.target[own])
     goals = Goals.around(target, values.ravel(), margin=rules.margin, width=rules.width, floor=0)
     system = build(values.size, relations)
     return Merged(_problem(period, hidden, own, system, values, (low, high), goals), own, tuple(crowds))
+
+
+def narrowed(period: Period, rows: Ints, low: Floats, high: Floats) -> tuple[Floats, Floats]:
+    """Bounds (rows x variables) with what estimates tell of the measures of these rows."""
+    low, high = low.copy(), high.copy()
+    if period.bounds is not None:
+        inside = (slice(len(rows)), slice(period.template.measures))
+        low[inside] = np.maximum(low[inside], period.bounds[0][rows])
+        high[inside] = np.minimum(high[inside], period.bounds[1][rows])
+    return low, high
 
 
 def spread(period: Period, rows: Ints, shape: tuple[int, ...], given: Floats | Flags) -> Floats:

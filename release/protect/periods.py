@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pyarrow as pa
 
-from release.protect.merge import Period
+from release.protect.period import Period
 from release.protect.primary import Reason, first_reason
 from release.protect.rows import Judged, Template, judge
 from release.protect.spec import Rules, Spec

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from release.protect.periods import Layout, relations
 from release.protect.rows import Template
-from release.protect.solver import Solver
+from release.protect.solver import Point, Solver
 from release.protect.spec import Rules, Spec
 from release.protect.system import Flags, Floats, System, build
 from schemas.errors import DisclosureRefused
@@ -49,27 +49,40 @@ def controlled(
 def _solve(
     system: System, values: Floats, base: int, given: Flags, further: int, floor: int, fixed: Floats
 ) -> Floats | None:
-    """Steps k with base * k printed: k = down + z, z in whole numbers, |base * k - value| paid per printed cell."""
+    """Steps k with base * k printed, in whole numbers; |base * k - value| is paid per printed cell.
+
+    Between the two neighbouring multiples that price is linear in k, and the program is the relations alone; one step
+    further it takes two more columns per printed cell.
+    """
     down, up = np.floor(values / base), np.ceil(values / base)
     low = np.where(given, np.maximum(down - further, np.ceil(floor / base)), 0.0)
     high = np.where(given, up + further, np.inf)
     kept = given & ~np.isnan(fixed)
     low[kept] = high[kept] = fixed[kept] / base
-    printed = np.flatnonzero(given)
-    count = len(printed)
-    pick = sparse.csr_array((np.ones(count), (np.arange(count), printed)), shape=(count, system.cells))
-    apart = sparse.eye_array(count) / base
-    matrix = sparse.block_array([[system.matrix, None, None], [pick, -apart, apart]], format="csr")
-    rows = np.concatenate([np.zeros(system.matrix.shape[0]), values[printed] / base])
-    none, most = np.zeros(count), np.full(count, np.inf)
-    solver = Solver(matrix, np.concatenate([low, none, none]), np.concatenate([high, most, most]), (rows, rows))
-    whole = np.concatenate([given, np.zeros(2 * count, dtype=bool)])
-    cost = np.concatenate([np.zeros(system.cells), -np.ones(2 * count)])
-    found = solver.best(cost, whole=True, gap=GAP, integers=whole)
+    if further:
+        found = _beyond(system, values / base, given, (low, high))
+    else:
+        price = np.where(given & ~kept & (up > down), (up + down) * base - 2 * values, 0.0)
+        found = Solver(system.matrix, low, high).best(-price, whole=True, gap=GAP, integers=given)
     if found is None:
         return None
     steps = np.round(found.values[: system.cells])
     return np.where(given, steps * base, np.nan)
+
+
+def _beyond(system: System, steps: Floats, given: Flags, bounds: tuple[Floats, Floats]) -> Point | None:
+    """The same where a number may pass its neighbours: k - down + up = steps, and down + up is paid."""
+    printed = np.flatnonzero(given)
+    count = len(printed)
+    pick = sparse.csr_array((np.ones(count), (np.arange(count), printed)), shape=(count, system.cells))
+    apart = sparse.eye_array(count)
+    matrix = sparse.block_array([[system.matrix, None, None], [pick, -apart, apart]], format="csr")
+    rows = np.concatenate([np.zeros(system.matrix.shape[0]), steps[printed]])
+    none, most = np.zeros(count), np.full(count, np.inf)
+    low, high = (np.concatenate([one, end, end]) for one, end in zip(bounds, (none, most), strict=True))
+    whole = np.concatenate([given, np.zeros(2 * count, dtype=bool)])
+    cost = np.concatenate([np.zeros(system.cells), -np.ones(2 * count)])
+    return Solver(matrix, low, high, (rows, rows)).best(cost, whole=True, gap=GAP, integers=whole)
 
 
 def interval(rounded: Floats, base: int) -> tuple[Floats, Floats]:

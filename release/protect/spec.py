@@ -16,6 +16,7 @@ from schemas.errors import ConfigError
 from schemas.target_group import MATEN, NIVEAUS
 
 DEFAULT = Path(__file__).parent / "doelgroep.yaml"
+INSIDE = "operator"  # its folder of a release holds true counts (release/gate.py)
 Edition = Literal["exact", "rounded"]
 Format = Literal["csv", "csvw", "parquet", "xlsx", "sdmx", "html"]
 Crossing = Literal["niveau", "halfjaar", "maat"]
@@ -100,6 +101,8 @@ class Spec(_Strict):
         return self
 
     def _audiences(self) -> None:
+        if INSIDE in self.audiences:
+            raise ValueError("that folder stays in the TTP")
         exact = [name for name, rules in self.audiences.items() if rules.edition == "exact"]
         if len(exact) != 1:
             raise ValueError("one exact table is protected; every other edition is made from it")

@@ -18,7 +18,8 @@ from typing import Any
 
 import numpy as np
 
-from release.protect.attack import Attack, Goals
+from release.protect.attack import Attack
+from release.protect.goals import Goals
 from release.protect.system import Floats, System, build
 from schemas.errors import ConfigError, DisclosureRefused
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from release.protect.merge import Period
+from release.protect.period import Period
 from release.protect.system import Flags
 
 CROWD = 3

@@ -50,7 +50,7 @@ def released(site: Site, settings: Settings) -> Path:
 
 
 def test_a_release_is_a_folder_per_audience_with_its_specification(released: Path) -> None:
-    assert {path.name for path in released.iterdir()} == {"vng", "specification.yaml"}
+    assert {path.name for path in released.iterdir()} == {"vng", "operator", "specification.yaml"}
     names = {path.name for path in (released / "vng").iterdir()}
     assert names == {
         *("doelgroep.html", "doelgroep.xlsx", "doelgroep.sdmx.csv", "doelgroep.structure.xml", "csv-metadata.json"),
@@ -67,6 +67,13 @@ def test_it_no_longer_calls_itself_a_demonstration(released: Path) -> None:
             assert "niet voor publicatie" not in text and "demo," not in text
     page = (released / "vng" / "doelgroep.html").read_text(encoding="utf-8")
     assert "alle personen zijn verzonnen" in page  # the data are synthetic, and that is told
+
+
+def test_the_operator_gets_a_page_of_quality_and_reconciliation_that_does_not_leave(released: Path) -> None:
+    assert {path.name for path in (released / "operator").iterdir()} == {"kwaliteit.html", "kwaliteit.md"}
+    page = (released / "operator" / "kwaliteit.html").read_text(encoding="utf-8")
+    assert "Intern" in page and all(title in page for title in ("Trechter", "Gedrukte cijfers naast de telling"))
+    assert "operator" not in (released / "vng" / "SHA256SUMS").read_text(encoding="ascii")
 
 
 def test_every_number_that_is_shown_is_rounded_and_ten_or_more(released: Path) -> None:
@@ -88,7 +95,7 @@ def test_it_can_be_checked_again_and_listed(site: Site, released: Path) -> None:
     assert CHECK[-1] == released.name
     done = site.koppel(*CHECK[1:], "--json")
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout)["files"] == 14
+    assert json.loads(done.stdout)["files"] == 16
     listed = site.koppel(*LIST[1:], "--json")
     (entry,) = json.loads(listed.stdout)
     assert (entry["release"], entry["audience"], entry["base"], entry["number"]) == ("2024-1", "vng", 5, 1)
@@ -147,7 +154,7 @@ def test_what_the_agreements_do_not_allow_is_not_made(
 def test_one_unsafe_cell_stops_the_release_and_leaves_nothing(
     settings: Settings, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(making, "attack", lambda release, said: 1)
+    monkeypatch.setattr(making, "attack", lambda release, said, estimates: 1)
     with pytest.raises(DisclosureRefused, match="unsafe_tables") as caught:
         releasing.make(settings, site.folder / "uitgave.yaml", "tweede")
     assert caught.value.exit_code == 14

@@ -21,10 +21,12 @@ import pyarrow as pa
 import pytest
 
 from release.protect.edition import Protected, shown_table
+from release.report import land
 from release.report.page import Words, write_page
 from schemas.target_group import RUN_TABLES
 from tests.release.additive import target_group
 from tests.release.fixtures import table_of
+from tests.release.test_land import board, write
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 WANTED = "KOPPEL_REQUIRE_CHROMIUM" in os.environ
@@ -35,13 +37,17 @@ TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A release's page of two half-years."""
+    """A release's page of two half-years, with a land-area map beside the map of tiles."""
     table = target_group(mean=12)
     kept = [n if n >= 10 else None for n in table["aantal"].to_pylist()]
     protected = Protected(shown_table(table, pa.array(kept, pa.int64())))
     funnel = table_of(RUN_TABLES["funnel"], [("injus", 0, "received", 1000), ("injus", 1, "linked", 900)])
     words = Words("Synthetische gegevens.", "te klein.", "exact.", "te klein", synthetic=True)
-    return write_page(protected, funnel, tmp_path_factory.mktemp("page"), {"release": "r1"}, words=words)
+    out = tmp_path_factory.mktemp("page")
+    borders = land.read(write(out / "grenzen.geojson", board()))
+    made = write_page(protected, funnel, out, {"release": "r1"}, words=words, land=borders)
+    assert "ware oppervlakte" in made.read_text(encoding="utf-8")
+    return made
 
 
 def ask(page: Path, script: str, tmp_path: Path, place: str = "") -> Any:

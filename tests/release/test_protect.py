@@ -11,17 +11,20 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from release.protect import attack, gauss, primary
+from release.protect import gauss, primary, search
 from release.protect import spec as specification
-from release.protect.attack import Attack, Goals, Verdict
+from release.protect.attack import Attack
 from release.protect.design import audit, protect
 from release.protect.edition import shown_table
+from release.protect.goals import Goals, Verdict
 from release.protect.ledger import Ledger, record
-from release.protect.merge import Period, blocks, outsider
+from release.protect.merge import blocks, outsider
+from release.protect.period import Period
 from release.protect.periods import periods
+from release.protect.problem import Problem
 from release.protect.rounding import controlled, interval
 from release.protect.rows import Judged
-from release.protect.secondary import Problem, suppress
+from release.protect.secondary import suppress
 from release.protect.system import Floats, System, build, propagate
 from schemas.errors import ConfigError, DisclosureRefused
 from tests.release.additive import target_group
@@ -93,7 +96,7 @@ def test_tables_that_do_not_add_up_are_refused() -> None:
 def test_a_cell_that_nothing_limits_is_safe_and_needs_no_luck(monkeypatch: pytest.MonkeyPatch) -> None:
     """Everything is hidden, so no cell has a largest value; the search by single cells must say safe all the same."""
     system, values = grid(np.array([[1.0, 2], [3, 4]]))
-    monkeypatch.setattr(attack, "SHARED", 0)
+    monkeypatch.setattr(search, "SHARED", 0)
     found = Attack(system, values * 0, values + np.inf).run(Goals.of_width(np.arange(9), 5), values)
     assert len(found.unsafe) == 0
     few = Attack(system, values * 0, np.where(np.arange(9) == 8, values, np.inf)).run(Goals.of_width(np.arange(8), 11))
@@ -263,3 +266,15 @@ def test_a_faulty_specification_is_refused(tmp_path: Path, fault: str) -> None:
     path.write_text("\n".join([*kept, fault]), encoding="utf-8")
     with pytest.raises(ConfigError, match="bad_spec"):
         specification.load(path)
+
+
+def test_no_audience_may_be_given_the_operators_folder() -> None:
+    """It holds true counts, and the gate does not sign it to leave."""
+
+    def called(name: str) -> bytes:
+        text = specification.DEFAULT.read_text(encoding="utf-8")
+        return text.replace("  bron: {", f"  {name}: {{").replace("source: bron", f"source: {name}").encode()
+
+    assert set(specification.parse(called("kern")).audiences) == {"kern", "vng"}
+    with pytest.raises(ConfigError, match="bad_spec"):
+        specification.parse(called("operator"))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 from release import gate_edition
-from release.deliver import write
+from release.deliver import read, write
 from release.deliver.face import Face
 from release.disclosure import HIDDEN
 from release.estimates import Estimates
@@ -145,8 +145,8 @@ def test_the_gate_reads_the_sheets_too(face: Face, text: str, tmp_path: Path, nu
     write.write(replace(face, rules=SPEC.basis.model_copy(update={"formats": ["csv"]})), tmp_path)
     page = tmp_path / "doelgroep.html"
     page.write_text(text, encoding="utf-8")
-    assert gate_edition.check(tmp_path, face) == len(list(tmp_path.iterdir()))
+    assert gate_edition.check(tmp_path, face, read.folder(tmp_path)) == len(list(tmp_path.iterdir()))
     broken = sheet(text, "0106").replace(f">{HIDDEN}</td>", f">{number}</td>", 1)
     page.write_text(text.replace(sheet(text, "0106"), broken), encoding="utf-8")
     with pytest.raises(DisclosureRefused, match="small_count_shown"):
-        gate_edition.check(tmp_path, face)
+        gate_edition.check(tmp_path, face, read.folder(tmp_path))

@@ -8,7 +8,7 @@ import pytest
 from release.protect import design, secondary
 from release.protect import spec as specification
 from release.protect.design import audit, protect
-from release.protect.merge import Period
+from release.protect.period import Period
 from release.protect.periods import periods
 from release.protect.widen import widen
 from schemas.errors import DisclosureRefused
