@@ -17,10 +17,11 @@ from estimation.arrays import Bools, Floats, Ints, Rng
 from estimation.tables import NEVER, Linked, Units, half_index
 from schemas.errors import ConfigError
 
-KINDS = ("gevoeligheid", "precisie", "voorlopig")
+KINDS = ("gevoeligheid", "precisie", "voorlopig", "keten", "plaats")
 # Without a sample: between 0 and 1 of the use of linkable persons is had by those who cannot be linked; 1 percent of
-# links is wrong; nine in ten provisional ends hold. Weak on purpose: a sample of a few hundred replaces all three.
-PRECISION_PRIOR, PROVISIONAL_PRIOR = (99.0, 1.0), (45.0, 5.0)
+# links is wrong, of title ends in no chain, of persons placed wrongly; nine in ten provisional ends hold. Weak on
+# purpose: a sample of a few hundred replaces them all.
+ONE_PERCENT, PROVISIONAL_PRIOR = (99.0, 1.0), (45.0, 5.0)
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,9 @@ class Sample:
     """A clerical review (or planted truth): per kind how many were examined and how many were right.
 
     gevoeligheid: persons with Wmo after a title end (from dossiers), right = the run saw it; precisie: links of the
-    run, right = same person; voorlopig: provisional ends, right = the end held in that half-year.
+    run, right = same person; voorlopig: provisional ends, right = the end held in that half-year; keten: title ends
+    (from dossiers, whatever followed), right = the run has a chain with realised care for it, its end known or not;
+    plaats: persons counted by the run, right = in the municipality where they lived.
     """
 
     examined: dict[str, int] = field(default_factory=dict)
@@ -65,8 +68,22 @@ def sensitivity(rng: Rng, units: Units, sample: Sample, count: int) -> Floats:
     return linkable / (linkable + rng.random(count) * float((~units.has_bsn).sum()))
 
 
-def known_ends(rng: Rng, linked: Linked, count: int) -> tuple[Floats, Ints]:
-    """(share of title ends that are known R x T, number that are not R x T), from how care ends.
+def known_ends(rng: Rng, linked: Linked, sample: Sample, count: int) -> tuple[Floats, Ints]:
+    """(share of title ends that are known R x T, number that are not R x T): unknown, hidden and unregistered ones.
+
+    Unknown ends are found by the end of care; an unknown end hides the earlier ones of who came back (`_hidden`); and
+    some ends stand in no chain with realised care at all: a share of all ends, from the sample (`keten`).
+    """
+    missing = _unknown(rng, linked, count)
+    counted = np.bincount(linked.units.half, minlength=len(linked.halves)).astype(np.float64)
+    missing += _hidden(rng, linked, missing, counted)
+    registered = rng.beta(*sample.posterior("keten", ONE_PERCENT), size=count)[:, None]
+    missing += rng.negative_binomial(counted + missing + 0.5, registered)
+    return (counted + 0.5) / (counted + 0.5 + missing), missing
+
+
+def _unknown(rng: Rng, linked: Linked, count: int) -> Ints:
+    """Title ends of chains without a known end (R x T), from how care ends.
 
     A title without a known end has ended when the care has: about then, as with known ends. Care is not always
     closed in the register either; the chance that it is, is learned from chains whose end is known. So per half-year
@@ -88,8 +105,27 @@ def known_ends(rng: Rng, linked: Linked, count: int) -> tuple[Floats, Ints]:
     ends = np.bincount(title[inside], minlength=halves).astype(np.float64)
     chance = rng.beta(shut + 1.0, ends - shut + 0.5, size=(count, halves))
     missing += rng.negative_binomial(missing + 0.5, np.clip(chance, 0.02, 1.0))
-    counted = np.bincount(linked.units.half, minlength=halves).astype(np.float64)
-    return (counted + 0.5) / (counted + 0.5 + missing), missing
+    return missing
+
+
+def _hidden(rng: Rng, linked: Linked, missing: Ints, counted: Floats) -> Ints:
+    """Earlier title ends that lie within a chain without an end (R x T): it swallows all that came after them.
+
+    Of known ends a share has another known end of the same person `lag` half-years before; since the earlier one
+    must be known to be seen apart, the true share is that over the share of ends that are known.
+    """
+    halves, start = len(linked.halves), half_index(linked.halves[0])
+    end, before = linked.chain_end - start, linked.chain_before - start
+    inside = (linked.chain_end >= 0) & (end >= 0) & (end < halves)
+    pair = inside & (linked.chain_before >= 0) & (before >= 0)
+    ends = np.bincount(end[inside], minlength=halves)
+    known = counted.sum() / np.maximum(counted.sum() + missing.sum(axis=1), 1.0)
+    hidden = np.zeros_like(missing)
+    for lag in range(1, halves):
+        pairs = int((end[pair] - before[pair] == lag).sum())
+        share = rng.gamma(pairs + 1 / halves, size=len(missing)) / max(int(ends[lag:].sum()), 1) / known
+        hidden[:, :-lag] += rng.poisson(missing[:, lag:] * share[:, None])
+    return hidden
 
 
 def provisional(rng: Rng, units: Units, halves: int, sample: Sample, count: int) -> Floats:

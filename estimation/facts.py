@@ -34,6 +34,7 @@ def corrections(linked: Linked, common: Common, sampled: bool) -> list[Row]:
         fact("titeleindes_onbekend", common.missing_ends.sum(axis=1).astype(np.float64)),
         fact("gevoeligheid", common.sensitivity),
         fact("precisie", common.precision),
+        fact("plaats", common.placed),
         fact("steekproef_gebruikt", float(sampled)),
         fact("zonder_koppelbaar_nummer", float((~units.has_bsn).sum())),
         fact("zonder_gemeente", float((units.place < 0).sum())),

@@ -83,6 +83,7 @@ def backtest(rng: Rng, data: Counted, common: Common, follow: Floats) -> Tried |
         common.sensitivity,
         common.precision,
         common.moves[:, early],
+        common.placed,
     )
     fitted = use.draw(rng, past, part, np.ones((len(follow), int(early.sum()))))
     level = walk(rng, fitted.levels, AHEAD)

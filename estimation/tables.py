@@ -61,6 +61,7 @@ class Linked:
     suspicious: Bools  # M x T
     outflow: Ints  # M x T, detentions that ended with settlement there
     chain_end: Ints  # half-year number of the title end, chains with realised care; -1 unknown
+    chain_before: Ints  # half-year number of the same person's title end before it, where both are known; -1 none
     chain_care: Ints  # half-year number of the end of the person's last care; -1 still open, or not closed in Ifzo
     coverage_end: int  # last day with Wmo data
     lists: Bools  # persons x (Injus, 3RO, Ifzo)
@@ -116,6 +117,7 @@ def read(folder: Path) -> Linked:
         _flags(coverage, "suspicious", grid),
         _outflow(spells, grid),
         _half(_days(chains["title_end"])),
+        _half(_before(_ints(chains["person_id"]), _days(chains["title_end"]))),
         _last_care(care, _ints(chains["person_id"])),
         first_day(first + count) - 1,
         lists,
@@ -139,6 +141,16 @@ def _ints(column: pa.ChunkedArray) -> Ints:
 def _half(day: Ints) -> Ints:
     """Half-year number of a day; -1 for NEVER."""
     return np.where(day == NEVER, -1, half_number(np.minimum(day, 40_000)))
+
+
+def _before(person: Ints, end: Ints) -> Ints:
+    """The known title end of the same person before each known one; NEVER where there is none."""
+    order = np.lexsort((end, person))
+    number, day = person[order], end[order]
+    follows = np.append(False, (np.diff(number) == 0) & (day[1:] != NEVER))
+    before = np.full(len(end), NEVER)
+    before[order] = np.where(follows, np.append(NEVER, day[:-1]), NEVER)
+    return before
 
 
 def _last_care(care: pa.Table, person: Ints) -> Ints:

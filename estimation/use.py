@@ -14,7 +14,7 @@ import numpy as np
 
 from estimation import corrections, full_bayes, smallarea
 from estimation.arrays import Bools, Floats, Ints, Rng
-from estimation.corrections import PRECISION_PRIOR, Sample
+from estimation.corrections import ONE_PERCENT, Sample
 from estimation.raking import Margin, rake
 from estimation.smallarea import Fit
 from estimation.tables import Linked
@@ -32,15 +32,16 @@ class Common:
     sensitivity: Floats  # R
     precision: Floats  # R
     moves: Floats  # R x T, provisional ends
+    placed: Floats  # R, chance that a counted person is counted in the right municipality
 
     @classmethod
     def draw(cls, rng: Rng, linked: Linked, sample: Sample, count: int) -> Common:
         """One draw of each correction per replicate."""
-        known, missing = corrections.known_ends(rng, linked, count)
+        known, missing = corrections.known_ends(rng, linked, sample, count)
         moves = corrections.provisional(rng, linked.units, len(linked.halves), sample, count)
         seen = corrections.sensitivity(rng, linked.units, sample, count)
-        right = rng.beta(*sample.posterior("precisie", PRECISION_PRIOR), size=count)
-        return cls(known, missing, seen, right, moves)
+        right, placed = (rng.beta(*sample.posterior(kind, ONE_PERCENT), size=count) for kind in ("precisie", "plaats"))
+        return cls(known, missing, seen, right, moves, placed)
 
 
 @dataclass(frozen=True)
@@ -123,8 +124,11 @@ def draw(rng: Rng, data: Counted, common: Common, follow: Floats, *, full: bool 
     seen = np.clip(time[:, None, :] * visible, 0.0, 1.0)
     expected = rates[:, :, None] * level[:, None, :] * (1 - seen)
     expected = _benchmark(rng, data, expected, rates[:, :, None] * level[:, None, :] * seen)
-    unseen = scatter(rng, expected, dispersion)
-    found = rng.binomial(data.y, np.broadcast_to(common.precision[:, None, None], expected.shape))
+    course = _course(data, fitted, levels, time.mean(axis=0))
+    if course > 0.0:
+        expected = expected * _own_course(rng, data, rates[:, :, None] * level[:, None, :] * seen, course)
+    unseen = _unseen(rng, expected, (rates.sum(axis=1)[:, None] * level, common))
+    found = _found(rng, data.y, rates, common)
     return Use(found + unseen, rates, level, seen.mean(axis=0), fitted, dispersion, exposure, worth)
 
 
@@ -142,19 +146,85 @@ def _fit(data: Counted, time: Floats) -> tuple[Fit, Floats, Floats]:
     return fitted, levels, inform @ (levels * time)
 
 
-def _dispersion(data: Counted, fitted: Fit, levels: Floats, time: Floats) -> float:
-    """Pearson chi-square per degree of freedom of the cells; 1 unless it is clearly larger (two standard errors)."""
+def _foretold(data: Counted, fitted: Fit, levels: Floats, time: Floats) -> tuple[Floats, int]:
+    """(mean count of every cell by area rate and level M x T, degrees of freedom of the cells that inform)."""
     inform = data.informs.astype(np.float64)
     a, b = smallarea.posterior(
         (data.y * inform).sum(axis=1), inform @ (levels * time), fitted.mean(data.x), fitted.shape
     )
     expected = (a / b)[:, None] * levels * time
     used = data.informs & (expected > 0)
-    freedom = int(used.sum()) - int(used.any(axis=1).sum()) - int(used.any(axis=0).sum())
+    return expected, int(used.sum()) - int(used.any(axis=1).sum()) - int(used.any(axis=0).sum())
+
+
+def _dispersion(data: Counted, fitted: Fit, levels: Floats, time: Floats) -> float:
+    """Pearson chi-square per degree of freedom of the cells; 1 unless it is clearly larger (two standard errors)."""
+    expected, freedom = _foretold(data, fitted, levels, time)
     if freedom < 30:
         return 1.0
+    used = data.informs & (expected > 0)
     square = float((((data.y - expected) ** 2)[used] / expected[used]).sum() / freedom)
     return square if square > 1 + 2 * np.sqrt(2 / freedom) else 1.0
+
+
+def _found(rng: Rng, y: Ints, rates: Floats, common: Common) -> Floats:
+    """Counted use without wrong links, and with who was counted in the wrong municipality moved (R x M x T).
+
+    Where those really live is drawn in proportion to the area rates; the total of a half-year stays.
+    """
+    stays, elsewhere = common.precision * common.placed, common.precision * (1 - common.placed)
+    lost = rng.binomial(y, np.broadcast_to((1 - stays)[:, None, None], (len(stays), *y.shape)))
+    draw, place, half = np.nonzero(lost)
+    share = np.divide(elsewhere, 1 - stays, out=np.zeros_like(stays), where=stays < 1)
+    many = rng.binomial(lost[draw, place, half], share[draw])
+    draw, half = np.repeat(draw, many), np.repeat(half, many)
+    cumulative = np.cumsum(rates / rates.sum(axis=1, keepdims=True), axis=1)
+    # One search for all draws: those of draw r lie between r and r + 1.
+    ladder = (cumulative + np.arange(len(rates))[:, None]).ravel()
+    at = np.searchsorted(ladder, draw + rng.random(len(draw)), side="right") - draw * y.shape[0]
+    found = (y - lost).astype(np.float64)
+    np.add.at(found, (draw, np.clip(at, 0, y.shape[0] - 1), half), 1.0)
+    return found
+
+
+def _course(data: Counted, fitted: Fit, levels: Floats, time: Floats) -> float:
+    """Squared cv of a cell's own factor beyond rate and level, by moments; 0 unless two standard errors above it.
+
+    Unlike the dispersion it weighs large cells, where it matters: of a small cell Poisson noise is nearly all.
+    """
+    expected, freedom = _foretold(data, fitted, levels, time)
+    used = data.informs & (expected > 0)
+    e = expected[used]
+    if freedom < 30:
+        return 0.0
+    excess = float(((data.y[used] - e) ** 2).sum() * used.sum() / freedom - e.sum())
+    return excess / float((e**2).sum()) if excess > 2 * np.sqrt(float((2 * e**2 + e).sum())) else 0.0
+
+
+def _own_course(rng: Rng, data: Counted, seen: Floats, course: float) -> Floats:
+    """Factor on the use of a cell (R x M x T), given what was counted there: gamma with mean 1 and variance `course`.
+
+    Conjugate with the count, whose mean is `seen`: a cell that informs moves its factor, others draw from the prior.
+    """
+    a, b = 1 / course + data.y * data.informs, 1 / course + seen * data.informs
+    return np.asarray(rng.gamma(np.broadcast_to(a, b.shape)) / b, np.float64)
+
+
+def _unseen(rng: Rng, expected: Floats, of: tuple[Floats, Common]) -> Floats:
+    """Whole numbers of unseen users (R x M x T): first the country's per half-year, then where they live.
+
+    Users among the `missing_ends` persons are a share of so many, so binomial and not Poisson: the country would be
+    too uncertain by a fifth. What else is unseen is Poisson. Given the total, places are multinomial (given Poisson
+    cells that is no other law). `of`: total use (R x T).
+    """
+    use, common = of
+    total = expected.sum(axis=1)
+    among = np.minimum(use * (1 - common.known), total)
+    people = common.missing_ends
+    drawn = rng.binomial(people, np.clip(among / np.maximum(people, 1), 0.0, 1.0)) + rng.poisson(total - among)
+    cells = np.maximum(np.moveaxis(expected, 1, 2), 1e-12)
+    made = rng.multinomial(drawn, cells / cells.sum(axis=2, keepdims=True))
+    return np.ascontiguousarray(np.moveaxis(made, 2, 1), np.float64)
 
 
 def _visible(rng: Rng, data: Counted, rates: Floats, level: Floats) -> Floats:

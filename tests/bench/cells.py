@@ -46,7 +46,8 @@ def of_backtest(data: tables.Linked, tried: Tried) -> dict[str, np.ndarray]:
         draws = np.einsum("rmt,ma->rat", tried.draws * tried.informs, members, optimize=True)[:, used]
         true = (members.T @ (tried.counted * tried.informs))[used]
         covers = {f"in{share}": scoring.covered(draws, true, share / 100) for share in (80, 95)}
-        facts = {"level": np.full(len(true), level, np.int8), "size": draws.mean(axis=0), "true": true}
+        facts = {"level": np.full(len(true), level, np.int8), "area": np.nonzero(used)[0].astype(np.int16)}
+        facts |= {"size": draws.mean(axis=0), "true": true}
         parts.append({**facts, **covers})
     return {f"ahead_{name}": np.concatenate([part[name] for part in parts]) for name in parts[0]}
 

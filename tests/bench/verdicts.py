@@ -11,6 +11,7 @@ from estimation.arrays import Bools, Floats, Ints
 from tests.bench.cells import LEVELS, PERIODS
 
 BINS, LEAST_CELLS, LEAST_COUNTRIES = 10, 20, 30
+LEAST_P = 0.05 / 14  # fourteen classes are tested: five percent for all of them together (Bonferroni)
 Cells = dict[str, np.ndarray]
 
 

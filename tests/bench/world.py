@@ -33,25 +33,49 @@ select t.person, p.geboortejaar, p.geslacht, t.gemeente, t.chain_begin, t.title_
   (year(t.title_end) - 2019) * 2 + (month(t.title_end) > 6)::integer as half
 from '{truth}/title_ends.parquet' t join '{truth}/persons.parquet' p on p.person = t.person where not t.died
 """
-# A clerical review needs dossiers; here the truth plays them. Only pairs that content identifies, at most `most` each.
+# A clerical review needs dossiers; here the truth plays them: at most `most` of a kind, drawn anew in every country.
+# `pairs` are those that content identifies; `chains` are title ends, right when the run has a chain for them.
 REVIEW = """
 with planted as ({ends}), seen as (
   select *, outcome in ('RUNNING', 'START_M90_0', 'START_0_30', 'START_30_90', 'START_90_180') as used
   from '{linked}/title_end_events.parquet' where excluded is null
 ), pairs as (
-  select coalesce(p.running or p.wmo_start - p.title_end between -90 and 180, false) as truly, s.used,
-    coalesce(c.delivered, true) as delivered, p.title_end
+  select p.person, coalesce(p.running or p.wmo_start - p.title_end between -90 and 180, false) as truly, s.used,
+    coalesce(c.delivered, true) as delivered, p.title_end, s.gemeente is not distinct from p.gemeente as placed
   from planted p join seen s on s.chain_begin = p.chain_begin and s.title_end = p.title_end
     and s.geboortejaar is not distinct from p.geboortejaar and s.geslacht = p.geslacht
   left join '{linked}/coverage.parquet' c on c.gemeente = p.gemeente and c.half_year = s.half_year
   qualify count(*) over (partition by p.chain_begin, p.title_end, p.geboortejaar, p.geslacht) = 1
-), ordered as (select *, row_number() over (partition by truly order by hash(title_end, used)) as n from pairs)
+), ordered as (
+  select *, row_number() over (partition by truly, used and truly order by hash(person, title_end, {seed})) as m,
+    row_number() over (partition by truly order by hash(person, title_end, {seed})) as n
+  from pairs where title_end < date '2023-06-01'
+), open_chains as (
+  select c.chain_begin, p.geboortejaar, p.geslacht
+  from '{linked}/title_chains.parquet' c join '{linked}/persons.parquet' p using (person_id)
+  where c.title_end is null and c.realised
+), own as (
+  select p.person, p.title_end, p.chain_begin,
+    exists (from seen s where s.chain_begin = p.chain_begin and s.title_end = p.title_end
+      and s.geslacht = p.geslacht) as known,
+    exists (from open_chains o where o.chain_begin = p.chain_begin and o.geslacht = p.geslacht
+      and coalesce(o.geboortejaar = p.geboortejaar, true)) as stands_open
+  from planted p
+), chains as (
+  select *, known or bool_or(stands_open) over (partition by person order by title_end, chain_begin) as found,
+    row_number() over (order by hash(person, title_end, {seed} + 1)) as n
+  from own where title_end < date '2023-06-01'
+)
 select
   count(*) filter (where truly and delivered and n <= {most}) as examined,
   count(*) filter (where truly and delivered and n <= {most} and used) as found,
   count(*) filter (where used and n <= {most}) as linked,
-  count(*) filter (where used and truly and n <= {most}) as right_links
-from ordered where title_end < date '2023-06-01'
+  count(*) filter (where used and truly and n <= {most}) as right_links,
+  count(*) filter (where used and truly and m <= {most}) as persons,
+  count(*) filter (where used and truly and m <= {most} and placed) as right_places,
+  (select count(*) from chains where n <= {most}) as ends,
+  (select count(*) from chains where n <= {most} and found) as right_ends
+from ordered
 """
 
 
@@ -86,21 +110,21 @@ def keep(demo_folder: Path, kept: Path, about: dict[str, object]) -> None:
     for name in tables.FILES:
         shutil.copyfile(linked / f"{name}.parquet", part / f"{name}.parquet")
     np.savez_compressed(part / "truth.npz", **{f"m{months}": use for months, use in truth_of(truth, linked).items()})
-    sample = review(linked, truth)
+    sample = review(linked, truth, int(str(about["seed"])))
     told = {**about, "examined": sample.examined, "right": sample.right}
     (part / "about.json").write_text(json.dumps(told) + "\n", encoding="utf-8")
     shutil.rmtree(kept, ignore_errors=True)
     part.rename(kept)
 
 
-def review(linked: Path, truth: Path, most: int = 400) -> Sample:
-    """The clerical sample: sensitivity and precision from at most `most` dossiers each."""
+def review(linked: Path, truth: Path, seed: int, most: int = 400) -> Sample:
+    """The clerical sample: at most `most` dossiers of every kind but provisional ends."""
     ends = TRUE_ENDS.format(truth=truth)
     with duckdb.connect(config={"threads": 1}) as con:
-        row = con.execute(REVIEW.format(ends=ends, linked=linked, most=most)).fetchone()
+        row = con.execute(REVIEW.format(ends=ends, linked=linked, most=most, seed=seed)).fetchone()
     assert row is not None
-    examined, found, used, right = row
-    return Sample({"gevoeligheid": examined, "precisie": used}, {"gevoeligheid": found, "precisie": right})
+    kinds = ("gevoeligheid", "precisie", "plaats", "keten")
+    return Sample(dict(zip(kinds, row[0::2], strict=True)), dict(zip(kinds, row[1::2], strict=True)))
 
 
 def truth_of(truth: Path, linked: Path) -> dict[int, Ints]:

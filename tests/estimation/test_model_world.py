@@ -34,8 +34,9 @@ def world(seed: int, size: float = 1.0) -> tuple[Counted, Common, Floats, Ints]:
     informs: Bools = np.broadcast_to(delivered, (M, T)).copy()
     counted = Counted(seen, informs, 2 * informs.astype(np.int64), x, 2, district)
     common = Common(
-        rng.beta(known * 900, (1 - known) * 900, (R, T)), np.zeros((R, T), int), rng.beta(288, 12, R),
-        np.ones(R), np.ones((R, T)),
+        # use of this world is Poisson: so many title ends that nobody can know a share of them
+        rng.beta(known * 900, (1 - known) * 900, (R, T)), np.full((R, T), 10**7), rng.beta(288, 12, R),
+        np.ones(R), np.ones((R, T)), np.ones(R),
     )  # fmt: skip
     return counted, common, np.ones((R, T)), true
 

@@ -18,6 +18,12 @@ from tests.release.test_protect import grid
 MARGIN = 3.0
 
 
+@pytest.fixture(autouse=True)
+def _its_logs_go_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """tau-ARGUS and its solvers write logs into the folder they are run in."""
+    monkeypatch.chdir(tmp_path)
+
+
 def random_table(seed: int) -> tuple[System, Floats]:
     return grid(np.random.default_rng(seed).poisson(5, (4, 4)).astype(float))
 
