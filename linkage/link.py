@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from linkage import accounting, domains, fallback, indicators, match, queries, stage, tables
+from linkage import accounting, domains, fallback, indicators, match, parts, queries, stage, tables
 from linkage.database import Connection, connect
 from linkage.delivery import Delivery
 from linkage.engines.session import Engine
+from linkage.parts import Room, Values
 from linkage.plan import Parameter, Plan
 from schemas.linked import LINKED_TABLES
 from schemas.target_group import RUN_TABLES
@@ -33,6 +34,8 @@ EVENTS = (
     *("merge_by_rule", "wmo_arrangements", "departures", "events", "event_detention", "event_care"),
     *("event_wmo", "event_outcome", "event_place", "event_return", "title_end_events"),
 )
+# Ordered aggregates hold every row they see: these go by ranges of persons.
+MERGES = ("pieces_by_number", "merge_by_number", "rule_rows", "rule_halves", "rule_variants", "merge_by_rule")
 COUNTS = (
     *("register_links", "gmsd_history", "coverage", "presence", "match_rates", "link_strata", "person_quality"),
     "target_group",
@@ -94,7 +97,7 @@ def link(
         domains.mirror(con, deliveries, domain)
         stage.views(con, deliveries, domain)
         stage.fallback(con, deliveries, domain)
-        linkable, persons = _compute(con, deliveries, plan, engine=engine, work=work)
+        linkable, persons = _compute(con, deliveries, plan, Room.of(memory_limit), engine=engine, work=work)
         account = accounting.Account.of(con, deliveries)
         account.require_nothing_lost()
         _count(con, deliveries, plan, account)
@@ -105,25 +108,35 @@ def link(
 
 
 def _compute(
-    con: Connection, deliveries: Sequence[Delivery], plan: Plan, *, engine: Engine | None, work: Path
+    con: Connection, deliveries: Sequence[Delivery], plan: Plan, room: Room, *, engine: Engine | None, work: Path
 ) -> tuple[int, int]:
-    values = plan.parameters()
+    values = plan.parameters() | parts.WHOLE
     stage.reference(con, plan)
     stage.coverage(con, deliveries)
     _run(con, (*MACROS, *CURRENT), values)
-    linkable = match.number(con, values)
+    linkable = match.number(con, values, room, sum(one.rows("accepted") for one in deliveries))
     _drop(con, NUMBERED)
-    persons = match.rows(con, values, fallback.link(con, plan, values, linkable))
+    persons = match.rows(con, values, fallback.link(con, plan, values, linkable), room, deliveries)
     if engine is None:
-        _run(con, TRAJECTORIES, values)
-        match.rule_components(con)
-        _run(con, EVENTS, values)
+        follow(con, values, list(room.persons(parts.count(con, "gmsd"), persons)))
         _drop(con, FOLLOWED)
     else:
         from linkage.engines.run import Statements, compute  # noqa: PLC0415 - an optional extra
 
         compute(con, engine, work, Statements(TRAJECTORIES, EVENTS, MACROS, values), wanted=_read_later)
     return linkable, persons
+
+
+def follow(con: Connection, values: Values, persons: Sequence[Values]) -> None:
+    """Trajectories and events; what merges arrangements goes by ranges of persons."""
+    for name in (*TRAJECTORIES, "", *EVENTS):
+        if not name:
+            match.rule_components(con)
+        elif name in MERGES:
+            counted = "first_variant" if name == "rule_variants" else ""
+            parts.each(con, name, values, iter(persons), counted)
+        else:
+            queries.run(con, name, values)
 
 
 def _read_later(table: str) -> bool:

@@ -6,23 +6,25 @@ its lowest pseudonym, and person numbers depend on content alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from linkage import queries, stage
+from linkage import parts, queries, stage
 from linkage.components import Ints, components
 from linkage.database import Connection
+from linkage.delivery import Delivery
+from linkage.parts import Room
 from linkage.plan import Parameter
 from schemas.registers import REGISTERS
 
 
-def number(con: Connection, values: Mapping[str, Parameter]) -> int:
-    """Make keys, components and `key_person`; returns the number of linkable persons (ids 0..n-1)."""
-    for name in ("list_keys", "list_edges"):
-        queries.run(con, name, values)
+def number(con: Connection, values: Mapping[str, Parameter], room: Room, rows: int) -> int:
+    """Make keys, components and `key_person` of so many rows; returns the number of linkable persons (ids 0..n-1)."""
+    parts.each(con, "list_keys", dict(values), room.keys(rows), counted="first_number")
+    queries.run(con, "list_edges", values)
     registered = _column(con, "select registered from keys order by number").astype(bool)
     edges = con.execute("select a, b from edges").fetchnumpy()
     root = components(len(registered), _ints(edges["a"]), _ints(edges["b"]))
@@ -37,16 +39,20 @@ def number(con: Connection, values: Mapping[str, Parameter]) -> int:
     return int(held.sum())
 
 
-def rows(con: Connection, values: Mapping[str, Parameter], first_free: int) -> int:
+def rows(
+    con: Connection, values: Mapping[str, Parameter], first_free: int, room: Room, deliveries: Sequence[Delivery]
+) -> int:
     """Stage every register with the person of each row; returns the number of persons, unlinkable ones included.
 
     Persons below `first_free` are known already: by number, or by fallback keys.
     """
     persons = first_free
+    queries.run(con, "list_loose", values)
     for register in REGISTERS.values():
         if not register.payload_columns:
             continue
-        queries.run(con, f"stage_{register.name}", {**values, "first_free": persons})
+        mine = [one for one in deliveries if one.register == register.name]
+        parts.each(con, f"stage_{register.name}", {**values, "first_free": persons}, room.rows(mine))
         found = con.execute(f"select count(*) from {register.name} where person_id >= {persons:d}").fetchall()  # noqa: S608
         persons += int(found[0][0])
     return persons

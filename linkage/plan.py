@@ -11,7 +11,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass
 
-Parameter = int | str | dt.date
+Parameter = int | str | dt.date | bytes
 REGISTERS = ("ifzo", "reclassering", "injus", "gmsd")  # injus and injus_tbs are one holder
 CARE = ("KLINISCH", "VERBLIJF", "AMBULANT", "FPT", "ONBEKEND")
 PLACES = {

@@ -13,6 +13,7 @@ from linkage.plan import Parameter
 FOLDER = Path(__file__).parent / "sql"
 _PARAMETER = re.compile(r"\$([a-z][a-z0-9_]*)")
 _COMMENT = re.compile(r"--[^\n]*")
+_MAKES = re.compile(r"^create table (\w+) as$", re.MULTILINE)
 
 
 @cache
@@ -31,6 +32,15 @@ def parameters(name: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_PARAMETER.findall(_COMMENT.sub("", text(name)))))
 
 
-def run(con: Connection, name: str, values: Mapping[str, Parameter]) -> None:
-    """Execute a statement with the values it asks for. KeyError when one is missing."""
-    con.execute(text(name), {key: values[key] for key in parameters(name)})
+def made(name: str) -> str:
+    """The table that a statement makes. TypeError for a statement that makes none (a programming error)."""
+    return _MAKES.search(text(name))[1]  # type: ignore[index]
+
+
+def run(con: Connection, name: str, values: Mapping[str, Parameter], *, more: bool = False) -> None:
+    """Execute a statement with the values it asks for; with `more`, its rows are added to the table it makes.
+
+    KeyError when a value is missing.
+    """
+    statement = _MAKES.sub(r"insert into \1", text(name), count=1) if more else text(name)
+    con.execute(statement, {key: values[key] for key in parameters(name)})

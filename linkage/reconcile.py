@@ -49,7 +49,7 @@ def lines(linked: Path, scale: float = 1.0) -> list[Line]:
     rows = pq.read_table(linked / "register_counts.parquet").to_pylist()
     counts: recount.Counts = {(r["source"], r["indicator"], r["breakdown"], r["year"]): float(r["value"]) for r in rows}
     told = pq.read_table(linked / "reconciliation.parquet").to_pylist()
-    made = [_national(row, scale) for row in told]
+    made = [_city(_national(row, scale), counts, scale) for row in told]
     made += [_notice(row, counts, scale) for row in reference.injus_notices()]
     return made + [_flow(row, counts, scale) for row in reference.wmo_flows()]
 
@@ -62,6 +62,16 @@ def _national(row: dict[str, object], scale: float) -> Line:
     note = KNOWN.get((source, indicator, breakdown, kind), note) or (TOO_SMALL if scale < 1 and kind in NOISY else "")
     tolerance = comparison.tolerance(kind, unit, printed, scale)
     return Line(NATIONAL, source, indicator, breakdown, str(row["year"]), kind, printed, counted, tolerance, note)
+
+
+def _city(line: Line, counts: recount.Counts, scale: float) -> Line:
+    """Notices of a large city in the text of the report: judged as in the table per municipality, youth included."""
+    head, _, place = line.breakdown.partition(";municipality=")
+    if line.source != "injus" or not place:
+        return line
+    slack = comparison.of_a_place(line.published, scale, fewest=PLACE_FEWEST, relative=PLACE_RELATIVE)
+    slack += JJI_MARGIN * _youth(counts, head, line.year) * line.published
+    return Line(**{**asdict(line), "tolerance": slack, "note": ""})
 
 
 def _notice(row: dict[str, str], counts: recount.Counts, scale: float) -> Line:

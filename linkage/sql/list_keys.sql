@@ -1,4 +1,4 @@
--- grain in: one row per current row and register. grain out: one row per distinct (type, pseudonym), numbered.
+-- grain in: one row per current row and register, of one range. grain out: one row per distinct (type, pseudonym), numbered.
 -- why: joins run on 16 bytes as uuid, which can be spilled; the numbers follow the 32 bytes: lowest number, lowest pseudonym.
 -- source: performance.md section 9 (3); linkage.md section 7, Persons.
 create table keys as
@@ -6,15 +6,15 @@ with
 listed as (
   select 1::utinyint as kind, bsn as pseudonym, register <> 'crosswalk' as registered
   from current_links
-  where bsn is not null
+  where bsn between $first_key::blob and $last_key::blob
   union all
   select 2::utinyint as kind, skn as pseudonym, register <> 'crosswalk' as registered
   from current_links
-  where skn is not null
+  where skn between $first_key::blob and $last_key::blob
   union all
   select 3::utinyint as kind, vip as pseudonym, register <> 'crosswalk' as registered
   from current_links
-  where vip is not null
+  where vip between $first_key::blob and $last_key::blob
 ),
 distinct_keys as (
   select
@@ -30,5 +30,5 @@ select
   key,
   rest,
   registered,
-  (row_number() over (order by key, rest, kind) - 1)::integer as number
+  ($first_number + row_number() over (order by key, rest, kind) - 1)::integer as number
 from distinct_keys

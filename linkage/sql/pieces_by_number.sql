@@ -28,6 +28,7 @@ pieces as (
     and b.nummer = g.nummer
     and b.productcategorie = g.productcategorie
   where g.nummer is not null
+    and g.person_id between $first_person::bigint and $last_person::bigint
   group by g.person_id, g.gemeente, g.nummer, g.productcategorie, g.wmo_start
 )
 select

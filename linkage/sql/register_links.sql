@@ -23,32 +23,34 @@ seen as (
   from everybody
   where place.here
 ),
-numbered as (
-  select register, 1::utinyint as kind, bsn[1:16]::uuid as key
-  from current_links
-  where bsn is not null
-  union
-  select register, 2::utinyint as kind, skn[1:16]::uuid as key
-  from current_links
-  where skn is not null
-  union
-  select register, 3::utinyint as kind, vip[1:16]::uuid as key
-  from current_links
-  where vip is not null
-),
-held as (
-  select
-    m.person_id,
-    n.register,
-    n.kind,
-    n.key
-  from numbered as n
-  join key_person as m
-    on m.kind = n.kind
-    and m.key = n.key
+wanted as (
+  select m.person_id, m.kind, m.key
+  from key_person as m
   semi join everybody as e
     on e.person_id = m.person_id
-  where n.register <> 'crosswalk'
+),
+-- Only keys of persons in two registers: what is not held need not be made distinct.
+held as (
+  select distinct w.person_id, l.register, w.kind, w.key
+  from current_links as l
+  join wanted as w
+    on w.kind = 1
+    and w.key = l.bsn[1:16]::uuid
+  where l.register <> 'crosswalk'
+  union all
+  select distinct w.person_id, l.register, w.kind, w.key
+  from current_links as l
+  join wanted as w
+    on w.kind = 2
+    and w.key = l.skn[1:16]::uuid
+  where l.register <> 'crosswalk'
+  union all
+  select distinct w.person_id, l.register, w.kind, w.key
+  from current_links as l
+  join wanted as w
+    on w.kind = 3
+    and w.key = l.vip[1:16]::uuid
+  where l.register <> 'crosswalk'
 ),
 shared as (
   select

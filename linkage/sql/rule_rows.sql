@@ -20,6 +20,6 @@ left join by_rule as b
   and b.gemeente = g.gemeente
   and b.nummer = g.nummer
   and b.productcategorie = g.productcategorie
-where g.nummer is null
-  or b.person_id is not null
+where (g.nummer is null or b.person_id is not null)
+  and g.person_id between $first_person::bigint and $last_person::bigint
 group by all

@@ -1,4 +1,4 @@
--- grain in: one row per delivered ifzo row. grain out: the same rows, each with its person.
+-- grain in: one row per delivered ifzo row (of one part, or without identifier). grain out: the same, each with its person.
 -- why: placements with what the title and care rules need.
 -- source: linkage.md section 7, Persons: rows without any identifier form their own components, by content.
 create table ifzo as
@@ -15,15 +15,19 @@ linked as (
   join key_person as m
     on m.kind = k.kind
     and m.key = k.key
+  where p.sequence between $first_sequence::integer and $last_sequence::integer
+    and k.sequence between $first_sequence::integer and $last_sequence::integer
+    and p.row_id between $first_row::blob and $last_row::blob
+    and k.row_id between $first_row::blob and $last_row::blob
 ),
 unlinked as (
   select p.* exclude (sequence, row_id)
   from payload_ifzo as p
-  join row_keys as k
+  join loose as k
     on k.register = 'ifzo'
     and k.sequence = p.sequence
     and k.row_id = p.row_id
-  where k.kind is null
+  where $unlinked::boolean
 ),
 everyone as (
   select *

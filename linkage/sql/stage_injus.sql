@@ -1,4 +1,4 @@
--- grain in: one row per delivered injus row. grain out: the same rows, each with its person.
+-- grain in: one row per delivered injus row (of one part, or without identifier). grain out: the same, each with its person.
 -- why: notices with both municipalities in one classification; leave stays for the recounts.
 -- source: linkage.md section 7, Persons: rows without any identifier form their own components, by content.
 create table injus as
@@ -15,15 +15,19 @@ linked as (
   join key_person as m
     on m.kind = k.kind
     and m.key = k.key
+  where p.sequence between $first_sequence::integer and $last_sequence::integer
+    and k.sequence between $first_sequence::integer and $last_sequence::integer
+    and p.row_id between $first_row::blob and $last_row::blob
+    and k.row_id between $first_row::blob and $last_row::blob
 ),
 unlinked as (
   select p.* exclude (sequence, row_id)
   from payload_injus as p
-  join row_keys as k
+  join loose as k
     on k.register = 'injus'
     and k.sequence = p.sequence
     and k.row_id = p.row_id
-  where k.kind is null
+  where $unlinked::boolean
 ),
 everyone as (
   select *

@@ -4,26 +4,35 @@ from __future__ import annotations
 
 import datetime as dt
 import resource
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-from linkage import link, match, queries, stage
+from linkage import link, match, queries, tables
 from linkage.database import Connection, connect
 from linkage.plan import Plan
+from tests.bench import scale_store
 
 MEMORY, THREADS = "1GB", 2
 PLAN = Plan(period_from=dt.date(2014, 1, 1), coverage_from=dt.date(2014, 1, 1))
 MEASURED = (
     *("presence", "interval", "interval32", "asof", "chain", "interval_process", "buckets"),
-    *("pairs", "statements", "polars_presence", "polars_interval", "splink_pairs"),
+    *("pairs", "linked", "polars_presence", "polars_interval", "splink_pairs"),
 )
 PEERS = (
     *(("polars_presence", "presence"), ("polars_interval", "interval"), ("splink_pairs", "pairs")),
     *(("asof", "interval"), ("interval32", "interval")),
+)
+# What is told apart inside the linkage: statements, tables written, and the components, which Python finds.
+WATCHED: tuple[tuple[Any, str, Callable[..., str]], ...] = (
+    (queries, "run", lambda con, name, values: name),
+    (tables, "write", lambda con, table, out: f"write {table.name}"),
+    (match, "components", lambda *_: "components"),
 )
 KEY = "md5('koppel' || ({}))::uuid"
 # Per person 0.4 title ends, 0.16 placements, 0.16 care lines and 4 Wmo records in ten years, as performance.md has it.
@@ -97,85 +106,41 @@ def make(folder: Path) -> list[int]:
                     folder / f"{name}32.parquet",
                 )
         for bucket in range(16):
-            held = f"where substr(p::varchar, 1, 1) = '{bucket:x}'"
+            first, last = (f"'{bucket:x}{rest * 7}-{'-'.join(rest * n for n in (4, 4, 4, 12))}'::uuid" for rest in "0f")
+            held = f"where p between {first} and {last}"  # sorted by p: other row groups are not read
             (folder / f"bucket-{bucket}").mkdir()
             for name in ("titel", "wmo"):
                 _copy(con, f"from '{folder}/{name}.parquet' {held}", folder / f"bucket-{bucket}" / f"{name}.parquet")
-        _registers(con, folder, persons)
-        return [persons]
+    scale_store.make(folder / "store", persons, "3GB", THREADS)
+    return [persons]
 
 
 def _copy(con: Connection, query: str, path: Path) -> None:
     con.execute(f"copy ({query}) to '{path}' (format parquet, compression zstd, row_group_size 122880)")
 
 
-def _registers(con: Connection, folder: Path, persons: int) -> None:
-    """What our statements read: 0.4 arrangements per person with a record per half-year, and the forensic registers
-    of every twentieth person."""
-    day = "(date '2014-01-01' + (hash(i, {}) % 3400)::integer)"
-    town = "lpad((hash(i, 5) % 3)::varchar, 1, '0')"
-    codes = f"case {town} when '0' then '0363' when '1' then '0599' else '0344' end"
-    start, end = day.format(1), f"{day.format(1)} + (20 + hash(i, 2) % 900)::integer"
-    _copy(
-        con,
-        f"""
-        with made as (select hash(i, 'w') % {persons} as person_id, i, {start} as van, {end} as tot, {codes} as code
-          from range({int(0.4 * persons)}) as t(i))
-        select person_id::bigint as person_id, (1940 + person_id % 65)::integer as geboortejaar,
-          case person_id % 2 when 0 then 'M' else 'V' end as geslacht, h.half::integer as half, code as gemeente,
-          code as gemeente_brp, case when code = '0344' then null else md5('n' || i)::uuid end as nummer,
-          case i % 3 when 0 then '02' when 1 then '07' else '08' end as productcategorie, 'ZIN' as leveringsvorm,
-          van as assigned_from, van as wmo_start,
-          case when tot < make_date(h.half // 2, case when h.half % 2 = 0 then 7 else 1 end, 1) then tot end as wmo_end,
-          null::varchar as reden_beeindiging
-        from made join range(4028, 4048) as h(half)
-          on make_date(h.half // 2, case when h.half % 2 = 0 then 1 else 7 end, 1) <= tot
-          and van < make_date(h.half // 2, case when h.half % 2 = 0 then 1 else 7 end, 1) + 184""",
-        folder / "r_gmsd.parquet",
-    )
-    person = f"(hash(i, '{{}}') % {persons // 20}) * 20"
-    _copy(
-        con,
-        f"""select {person.format("i")}::bigint as person_id, 1980 as geboortejaar, 'M' as geslacht, null::uuid as plaatsing_id,
-          case i % 2 when 0 then 'AMB_BEH' else 'KLIN_FPA' end as zorgtype, 'FZT08' as titel_code, {start} as titel_begin,
-          {end} as titel_eind, 'DEFINITIEF' as titel_eind_status, null::date as datum_indicatie, {start} as zorg_begin,
-          {end} as zorg_eind, null::varchar as reden_einde_zorg from range({persons // 20}) as t(i)""",
-        folder / "r_ifzo.parquet",
-    )
-    _copy(
-        con,
-        f"""select {person.format("d")}::bigint as person_id, 1980 as geboortejaar, 'M' as geslacht,
-          case k when 0 then 'BEGIN_DETENTIE' else 'EINDE_DETENTIE' end as soort_melding, 'GW' as sector, md5('d' || i)::uuid as detentie_id,
-          {start} + (k * (3 + hash(i, 8) % 300))::integer as datum, {codes} as gemeente_brp, {codes} as gemeente_vestiging,
-          'PREVENTIEF' as verblijfstitel, case k when 1 then 'EINDE_STRAF' end as reden_einde
-        from range({persons // 20}) as t(i), range(2) as u(k)""",
-        folder / "r_injus.parquet",
-    )
-
-
-def statements(folder: Path) -> dict[str, float]:
-    """CPU seconds of every statement of trajectories and events, on staged registers, with nothing else changed."""
+def linked(folder: Path) -> dict[str, float]:
+    """The whole linkage of the store, `linkage.link` itself; CPU seconds by statement and by table written."""
     took: dict[str, float] = {}
-    values = PLAN.parameters()
-    with connect(work=folder / "spill", folders=[folder], memory_limit=MEMORY, threads=THREADS) as con:
-        stage.views(con, [], None)
-        stage.reference(con, PLAN)
-        stage.coverage(con, [])
-        link._run(con, (*link.MACROS, *link.CURRENT), values)
-        match.number(con, values)
-        match.rows(con, values, 0)
-        for name in ("gmsd", "ifzo", "injus"):
-            con.execute(f"insert into {name} by name from '{folder}/r_{name}.parquet'")
-        con.execute(
-            "insert into gmsd_coverage select 0, h, c, 2 from range(4028, 4048) as a(h), (values ('0363'), ('0599'), ('0344')) as b(c)"
-        )
-        for name in link.TRAJECTORIES:
-            took[name] = _spent(lambda name=name: queries.run(con, name, values))
-        took["rule_components"] = _spent(lambda: match.rule_components(con))
-        for name in link.EVENTS:
-            took[name] = _spent(lambda name=name: queries.run(con, name, values))
-        con.execute("select count(*) from title_end_events")
+    out = folder / "out"
+    shutil.rmtree(out, ignore_errors=True)
+    out.mkdir()
+    with ExitStack() as stack:
+        for module, name, told in WATCHED:
+            watched = _watched(getattr(module, name), told, took)
+            stack.enter_context(mock.patch.object(module, name, watched))
+        link.link(scale_store.deliveries(folder / "store"), out, plan=PLAN, work=folder / "spill", memory_limit=MEMORY)
     return took
+
+
+def _watched(work: Callable[..., Any], told: Callable[..., str], took: dict[str, float]) -> Callable[..., Any]:
+    def inner(*given: Any, **named: Any) -> Any:
+        found: list[Any] = []
+        name = told(*given)
+        took[name] = took.get(name, 0.0) + _spent(lambda: found.append(work(*given, **named)))
+        return found[0]
+
+    return inner
 
 
 def _spent(work: Callable[[], object]) -> float:
@@ -286,7 +251,7 @@ STEPS: dict[str, Callable[[Path], Callable[[Path], Any]]] = {
     "interval_process": _plain(_in_process),
     "buckets": _plain(buckets),
     "pairs": _plain(ask(PAIRS)),
-    "statements": _plain(statements),
+    "linked": _plain(linked),
     "polars_presence": _plain(polars_presence, "polars"),
     "polars_interval": _plain(polars_interval, "polars"),
     "splink_pairs": _plain(splink_pairs, "splink"),

@@ -8,14 +8,24 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from linkage import database, link, queries
+from linkage import database, link, parts, queries
 from linkage.plan import Plan
 from schemas.linked import LINKED_TABLES
 from schemas.target_group import RUN_TABLES
 
 NAMES = queries.names()
 SOURCE = "\n".join(path.read_text(encoding="utf-8") for path in Path(link.__file__).parent.glob("*.py"))
-GIVEN = {*Plan().parameters(), "first_free", "register", "label", "sequence"}
+PARTS = {
+    "first_key",
+    "last_key",
+    "first_number",
+    "first_sequence",
+    "last_sequence",
+    "first_row",
+    "last_row",
+    "unlinked",
+}
+GIVEN = {*Plan().parameters(), *parts.WHOLE, *PARTS, "first_free", "register", "label", "sequence"}
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -1,0 +1,72 @@
+"""Statements in parts: every row falls in one part, and the files of a run are the same to the byte."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, seed, settings
+
+from linkage.delivery import Delivery
+from linkage.link import link
+from linkage.parts import ALL, Room
+from linkage.plan import Plan
+from tests.linkage.build import write_deliveries
+from tests.linkage.countries import Country, countries
+
+
+@pytest.mark.parametrize(("limit", "held"), [("1GB", 1e9), ("256MB", 2.56e8), ("1.5 GiB", 1.5e9), ("100", 100.0)])
+def test_a_limit_is_read_as_duckdb_takes_it(limit: str, held: float) -> None:
+    assert Room.of(limit).memory == pytest.approx(held)
+
+
+def test_a_limit_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="memory_limit"):
+        Room.of("plenty")
+
+
+@pytest.mark.parametrize(("rows", "parts"), [(0, 1), (10, 1), (11, 2), (40, 4), (41, 8), (10**9, 256)])
+def test_parts_grow_with_rows(rows: int, parts: int) -> None:
+    assert Room(100.0).parts(rows, 10) == parts
+
+
+@pytest.mark.parametrize("rows", [1, 10**6, 10**9])
+def test_every_key_and_person_is_in_one_part(rows: int) -> None:
+    keys = list(Room(1e8).keys(rows))
+    for byte in range(256):
+        key = bytes([byte]) * 32
+        assert sum(part["first_key"] <= key <= part["last_key"] for part in keys) == 1  # type: ignore[operator]
+    assert [part["first_key"] for part in keys] == sorted(part["first_key"] for part in keys)  # type: ignore[type-var]
+    persons = list(Room(1e8).persons(rows, 1000))
+    ends = [(part["first_person"], part["last_person"]) for part in persons]
+    assert ends[0][0] == 0 and ends[-1][1] == ALL - 1
+    assert all(after[0] == before[1] + 1 for before, after in pairwise(ends))  # type: ignore[operator]
+
+
+def test_small_deliveries_share_a_part_and_large_ones_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Delivery, "rows", lambda self, _: {1: 400, 2: 500, 3: 4000}[self.sequence])
+    made = [Delivery("gmsd", number, Path()) for number in (3, 1, 2)]
+    found = [(part["first_sequence"], part["last_sequence"], part["unlinked"]) for part in Room(1e6).rows(made)]
+    assert found == [(1, 2, False), *[(3, 3, False)] * 4, (0, -1, True)]
+
+
+@seed(20264)
+@settings(
+    max_examples=2, deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
+)
+@given(countries())
+def test_the_same_bytes_whole_and_in_parts(tmp_path_factory: pytest.TempPathFactory, country: Country) -> None:
+    home = tmp_path_factory.mktemp("country")
+    made = []
+    for key, rows in country.rows.items():
+        covered, status = (country.coverage, country.status[int(key[1])]) if key[0] == "gmsd" else (None, "definitief")
+        made += write_deliveries(home / "in", {key: rows}, covered, status=status)
+    for name in ("whole", "parts"):
+        (home / name).mkdir()
+        with pytest.MonkeyPatch.context() as patch:
+            if name == "parts":
+                patch.setattr(Room, "parts", lambda *_: 4)
+            link(made, home / name, plan=Plan(), work=home / "work", memory_limit="512MB", threads=1)
+    whole, cut = ({p.name: p.read_bytes() for p in (home / name).iterdir()} for name in ("whole", "parts"))
+    assert [name for name in whole if whole[name] != cut[name]] == [] and whole
