@@ -66,8 +66,8 @@ bench-pseudo: setup ## measure pseudonymisation and write docs/performance-pseud
 bench-estimate: setup ## 200 synthetic countries through the whole pipeline (goes on where it was): coverage, bias, CRPS; writes docs/methods.md
 	OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.bench.estimate $(if $(STUDY),--kept $(STUDY)) $(if $(COUNTRIES),--countries $(COUNTRIES))
 
-bench-release: setup ## measure audit, suppression and rounding against the design's bounds
-	$(BIN)/python -m tests.bench.release
+bench-release: setup ## measure audit, suppression and rounding against the design's bounds (ONLY="6000 age x": some of them)
+	$(BIN)/python -m tests.bench.release $(if $(ONLY),"$(ONLY)")
 
 bench-load: compiled ## four suppliers at once, then run after run (SCALE=1, MINUTES=60); writes docs/performance-load.md
 	$(BIN)/python -m tests.bench.load $(if $(SCALE),--scale $(SCALE)) $(if $(MINUTES),--minutes $(MINUTES))

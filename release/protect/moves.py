@@ -7,78 +7,82 @@ its goal, and pay for each shown cell that has to move along; those are hidden.
 from __future__ import annotations
 
 import numpy as np
-from scipy import sparse
 
-from release.protect.goals import Goals, Ranges, meets, wants
+from release.protect.displaced import Displaced, near
+from release.protect.goals import Goals, Ranges, crowded, meets, some, wants
 from release.protect.problem import Problem
-from release.protect.solver import Push
 from release.protect.system import EPS, Flags, Floats
 
 FREE = 3
+FREE_MANY = 30  # of many open targets only a part is pushed at once
+PATIENCE = 3
 BETWEEN = 8
-TOGETHER = 500  # of fewer open targets one moves at a time; of more, as many more: dearer, but the only way in time
+LARGE = 6_000  # in a system of more cells a target's move is first looked for near it
 
 
 class Moves:
     """LPs in displacements from the true values. A target's move is rewarded, a shown cell's move is paid for.
 
-    The reward starts below the price of any shown cell and doubles whenever nothing more is gained, so cheap cells go
-    first and an expensive one only where nothing else will do. Every solution is kept as a (possibly fractional) point
-    that the grown pattern allows; `hidden` grows in place.
+    The reward is far above the price of any shown cell. Every solution is kept as a (possibly fractional) point that
+    the grown pattern allows; `hidden` grows in place.
     """
 
     def __init__(self, problem: Problem, hidden: Flags, ranges: Ranges, rng: np.random.Generator) -> None:
         self.problem, self.hidden, self.rng = problem, hidden, rng
-        self.printed = np.flatnonzero(problem.published)
-        system, goals = problem.system, problem.goals
-        matrix = sparse.csr_array(sparse.hstack([system.matrix, -system.matrix[:, self.printed]]))
-        least = np.minimum(problem.low - problem.values, 0.0)
-        printed = problem.published
-        low = np.concatenate([np.where(printed, 0.0, least), np.zeros(len(self.printed))])
-        high = np.concatenate([problem.high - problem.values, -least[self.printed]])
-        self.high = high
+        goals = problem.goals
         self.points: list[Floats] = []
         self.reward = 20.0 * max(float(problem.cost.max()), 1.0)
         self.here = problem.values[goals.cells]
-        zero = np.zeros(len(goals.cells))
-        self.push = Push(matrix, (low, high), np.zeros(matrix.shape[0]), goals.cells, zero, self.printed)
+        self.whole = Displaced(problem, np.arange(problem.system.cells), goals.cells)
         self.seen_low, self.seen_high = ranges.seen_low - self.here, ranges.seen_high - self.here
+        self.many, self.large = crowded(~self._met()), problem.system.cells > LARGE
 
     def run(self) -> None:
         """Until every goal is met in displacements, or nothing helps. One target at a time, the farthest first."""
         stuck = np.zeros(len(self.here), dtype=bool)
-        while True:
+        if self.many or not self.large:
             self._for_free()
+        while True:
             for _ in range(BETWEEN):
                 left = np.flatnonzero(~self._met() & ~stuck)
                 if len(left) == 0:
                     return
                 want = self._wants()
-                chosen = left[np.argsort(-np.abs(want[left]), kind="stable")[: 1 + len(left) // TOGETHER]]
-                self._solve(np.where(np.isin(np.arange(len(want)), chosen), want, 0.0), self.reward)
-                if len(chosen) == 1:
-                    stuck[chosen] = not self._nearer(int(chosen[0]), want[chosen[0]])
+                chosen = int(left[np.argmax(np.abs(want[left]))])
+                stuck[chosen] = not self._move(chosen, want[chosen])
+            if (
+                not self.large
+            ):  # there a move near the target costs less than one look at everything, and is free if it can
+                self._for_free()
+
+    def _move(self, target: int, want: float) -> bool:
+        """Whether it got as far as it wants: in a large system by moves near it, else by moves anywhere."""
+        if self.large:
+            cell = self.problem.goals.cells[target]
+            around = Displaced(self.problem, near(self.problem.system, int(cell)), np.array([cell]))
+            self._solve(np.array([want]), self.reward, around)
+            if self._nearer(target, want):
+                return True
+        every = np.zeros(len(self.here))
+        every[target] = want
+        self._solve(every, self.reward, self.whole)
+        return self._nearer(target, want)
 
     def _nearer(self, target: int, want: float) -> bool:
         return bool(self.seen_high[target] >= want - EPS if want > 0 else self.seen_low[target] <= want + EPS)
 
     def _for_free(self) -> None:
-        """What the cells hidden so far already allow: all open targets at once, nothing more is hidden."""
-        for _ in range(FREE):
+        """What is hidden already allows: all open targets at once, of very many a part; nothing more is hidden."""
+        idle = 0
+        for _ in range(FREE_MANY if self.many else FREE):
             left = ~self._met()
             if not left.any():
                 return
-            self._solve(np.where(left, self._wants(), 0.0), 0.0)
-            if (~self._met()).sum() >= left.sum():
+            pushed = some(left, self.rng) if self.many else left
+            self._solve(np.where(pushed, self._wants(), 0.0), 0.0, self.whole)
+            idle = 0 if (~self._met()).sum() < left.sum() else idle + 1
+            if idle >= (PATIENCE if self.many else 1):
                 return
-
-    def _close(self, closed: bool) -> None:
-        """Let shown cells move at their price, or not at all."""
-        still = np.flatnonzero(~self.hidden[self.printed]) if closed else np.zeros(0, dtype=np.int64)
-        high = self.high.copy()
-        high[self.printed[still]] = 0.0
-        high[self.problem.system.cells + still] = 0.0
-        self.push.high = high
 
     def _met(self) -> Flags:
         goals = self.problem.goals
@@ -88,18 +92,12 @@ class Moves:
     def _wants(self) -> Floats:
         return wants(self.problem.goals, self.here, self.seen_low + self.here, self.seen_high + self.here, self.rng)
 
-    def _solve(self, want: Floats, reward: float) -> None:
-        problem, cells = self.problem, self.problem.system.cells
-        price = np.where(self.hidden, 0.0, -problem.cost)[self.printed]
-        self._close(not reward)
-        price *= self.rng.uniform(0.95, 1.05, len(price))
-        cost = np.zeros(cells)
-        cost[self.printed] = price
-        found = self.push.best(want, np.full(len(want), reward or 1.0), np.concatenate([cost, price]))
-        if found is None:
+    def _solve(self, want: Floats, reward: float, where: Displaced) -> None:
+        """One LP; without a reward shown cells stay where they are."""
+        problem = self.problem
+        moved = where.best(want, reward, self.hidden, self.rng)
+        if moved is None:
             return
-        moved = found.values[:cells].copy()
-        moved[self.printed] -= found.values[cells:]
         self.hidden |= problem.published & (np.abs(moved) > EPS)
         if (np.abs(moved - np.round(moved)) < EPS).all():
             self.points.append(problem.values + np.round(moved))

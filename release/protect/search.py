@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from release.protect.goals import Ranges, Verdict, wants
+from release.protect.goals import Ranges, Verdict, crowded, some, wants
 from release.protect.solver import Point, Push, Solver
 from release.protect.system import Floats, Ints, System, parts_of
 
@@ -46,13 +46,13 @@ class Search:
         cells = ranges.goals.cells[targets]
         bounds = (self.low[columns], self.high[columns])
         push = Push(self.piece, bounds, self.due, self.place[cells], self.start[cells])
-        idle = 0
+        idle, many = 0, crowded(ranges.verdict[targets] == Verdict.OPEN)
         for _ in range(SHARED):
             left = ranges.verdict[targets] == Verdict.OPEN
             if not left.any() or idle >= PATIENCE:
                 break
             towards = wants(ranges.goals, self.start[ranges.goals.cells], ranges.seen_low, ranges.seen_high, self.rng)
-            want = np.where(left, towards[targets], 0.0)
+            want = np.where(some(left, self.rng) if many else left, towards[targets], 0.0)
             self._take(self._whole(push, want))
             now = int((ranges.verdict[targets] == Verdict.OPEN).sum())
             idle = 0 if now < left.sum() else idle + 1

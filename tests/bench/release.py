@@ -1,6 +1,7 @@
 """`make bench-release`: audit, suppression and rounding beside the bounds of the design; writes docs/performance-release.md.
 
-CPU seconds of one thread, so that other work on the machine does not count. Exit code 1 when a bound is broken, when a
+`ONLY="age x provision, nested"` (part of a publication's name, or of "6000 NAME") measures those publications again and
+keeps the other lines of the page. CPU seconds of one thread, so that other work on the machine does not count. Exit code 1 when a bound is broken, when a
 pattern is not safe or a rounding not additive. The bounds were set for two cores; nothing here uses more than one.
 """
 
@@ -123,14 +124,17 @@ def _safe(pattern: Pattern) -> bool:
     return len(pattern.ranges.unsafe) == 0
 
 
-def page(lines: list[Line]) -> str:
-    """The page that is kept."""
-    solver = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("highspy", "scipy", "numpy"))
-    rows = [
+def row(one: Line) -> str:
+    """A line of the page."""
+    return (
         f"| {one.case.persons:,} | {one.case.name} | {one.what} | {one.seconds:.1f} | "
         f"{'-' if one.bound is None else f'{one.bound:g}'} | {'yes' if one.met else 'NO'} | {one.told} |"
-        for one in lines
-    ]
+    )
+
+
+def page(rows: Sequence[str]) -> str:
+    """The page that is kept."""
+    solver = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in ("highspy", "scipy", "numpy"))
     return "\n".join(
         (
             "# Performance of disclosure control",
@@ -150,10 +154,21 @@ def page(lines: list[Line]) -> str:
     )
 
 
+def kept(text: str, again: Case) -> dict[Case, list[str]]:
+    """The rows of the page as it stands, of all publications but the one that is measured again."""
+    starts = {case: f"| {case.persons:,} | {case.name} |" for case in CASES if case != again}
+    return {case: [row for row in text.splitlines() if row.startswith(start)] for case, start in starts.items()}
+
+
 def main() -> None:
-    """Every case, in order; the page; exit code 1 when something is not met."""
+    """The cases asked for (all when none is named), in order; the page; exit code 1 when something is not met."""
+    asked = sys.argv[1] if len(sys.argv) > 1 else ""
+    cases = [case for case in CASES if asked in f"{case.persons} {case.name}"]
+    if not cases:
+        sys.exit("no publication of that name")
     lines: list[Line] = []
-    for case in CASES:
+    for case in cases:
+        mine = []
         for line in measure(case):
             lines.append(line)
             bound = "-" if line.bound is None else f"{line.bound:g}"
@@ -161,7 +176,9 @@ def main() -> None:
                 f"{case.persons:>6} {case.name:<24} {line.what:<22} {line.seconds:7.1f} s  bound {bound:>4}  "
                 f"{'met' if line.met else 'NOT MET'}  {line.told}"
             )
-            PAGE.write_text(page(lines), encoding="utf-8")
+            mine.append(row(line))
+            rows = kept(PAGE.read_text(encoding="utf-8"), case) | {case: mine}
+            PAGE.write_text(page([one for each in CASES for one in rows[each]]), encoding="utf-8")
     sys.exit(any(not line.met for line in lines))
 
 

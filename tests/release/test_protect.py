@@ -15,6 +15,7 @@ from release.protect import gauss, primary, search
 from release.protect import spec as specification
 from release.protect.attack import Attack
 from release.protect.design import audit, protect
+from release.protect.displaced import near
 from release.protect.edition import shown_table
 from release.protect.goals import Goals, Verdict
 from release.protect.ledger import Ledger, record
@@ -121,6 +122,22 @@ def test_after_suppression_every_hidden_cell_keeps_its_range(seed: int) -> None:
     low, high = given_problem.known(pattern.hidden)
     again = Attack(given_problem.system, low, high, seed=99).run(given_problem.goals)  # from scratch, truth unknown
     assert len(again.unsafe) == 0
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_what_large_systems_do_protects_as_well(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts of the targets pushed at once, and moves near a target first (so near here, that most do not get there)."""
+    given_problem = problem(np.random.default_rng(seed).poisson(4, (4, 5)).astype(float))
+    low, high = given_problem.known(given_problem.primary)
+    attack, goals = Attack(given_problem.system, low, high), given_problem.goals
+    plain = set(attack.run(goals).unsafe)
+    monkeypatch.setattr("release.protect.goals.MANY", 0)
+    monkeypatch.setattr("release.protect.moves.LARGE", 0)
+    monkeypatch.setattr("release.protect.moves.near", lambda system, cell: near(system, cell, hops=1))
+    assert set(attack.run(goals).unsafe) == plain
+    low, high = given_problem.known(suppress(given_problem).hidden)
+    monkeypatch.undo()
+    assert len(Attack(given_problem.system, low, high, seed=99).run(goals).unsafe) == 0
 
 
 def test_elimination_alone_leaves_nothing_exact() -> None:
