@@ -1,9 +1,9 @@
 """Predictive intervals of whole numbers, from draws, that cover what they say.
 
 Between two quantiles of a count lies more than they say: at a spread of 2 persons the 10th and the 90th percentile have
-88 percent between them, ends included. A value belongs to the interval when its mid-distribution function (what is below it
-and half of what equals it) lies between the tails; over many cells that covers the level. Sources: Lancaster (1961)
-JASA 56 (mid-P); Parzen (2004) Statistical Science 19 (mid-distribution function).
+88 percent between them, ends included. A value belongs to the interval when its mid-distribution function (what is
+below it and half of what equals it) lies between the tails; over many cells that covers the level. Sources: Lancaster
+(1961) JASA 56 (mid-P); Parzen (2004) Statistical Science 19 (mid-distribution function).
 """
 
 from __future__ import annotations
