@@ -162,6 +162,9 @@ def test_an_intake_killed_at_every_boundary_accepts_its_delivery_once(delivered:
     assert (accepted(settings), in_store(settings), in_inbox(settings)) == (["1"], ["0001"], ["0001"])
     assert not list((settings.gateway / REGISTER).iterdir())
     assert not list(settings.home.rglob("*.part"))
+    told = [json.loads(line) for line in (settings.state / "audit.jsonl").read_text(encoding="ascii").splitlines()]
+    (delivery,) = (event for event in told if event["event"] == "gateway_delivered")  # also when killed before telling
+    assert (delivery["sequence"], delivery["rows"]) == (1, delivery["accepted"] + delivery["quarantined"])
 
 
 def test_after_all_those_kills_a_replay_is_still_refused(finished: Site, tmp_path: Path) -> None:
