@@ -9,6 +9,7 @@ import numpy as np
 from estimation import smallarea
 from estimation.arrays import Floats
 from estimation.fay_herriot import fay_herriot
+from estimation.intervals import around
 from estimation.projection import Tried
 from estimation.summary import Grid
 from estimation.tables import Linked
@@ -87,7 +88,7 @@ def _inside(tried: Tried, grid: Grid) -> list[tuple[str, float, float]]:
     draws = members.T @ (tried.draws * tried.informs)
     truth = members.T @ (tried.counted * tried.informs)
     used = (members.T @ tried.informs) > 0
-    low95, low80, high80, high95 = np.quantile(draws, [0.025, 0.1, 0.9, 0.975], axis=0)
+    (low80, high80), (low95, high95) = (around(draws, level) for level in (0.8, 0.95))
     found = []
     for level in ("gemeente", "veiligheidsregio", "land"):
         cells = used & np.array([area[0] == level for area in grid.areas])[:, None]

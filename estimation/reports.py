@@ -7,6 +7,7 @@ import numpy as np
 from estimation import corrections, sensitivity
 from estimation.arrays import Bools
 from estimation.incidence import aalen_johansen, first_of
+from estimation.intervals import around
 from estimation.projection import Prediction, Tried
 from estimation.sensitivity import Analysis
 from estimation.summary import Grid, Row
@@ -61,17 +62,17 @@ def projected(made: Prediction, linked: Linked, grid: Grid) -> list[Row]:
     used = (grid.members.T @ informs) > 0
     last = half_index(linked.halves[-1])
     first = last - made.draws.shape[2] + 1 if tried else last + 1
-    at = np.quantile(draws, [0.025, 0.1, 0.9, 0.975], axis=0)
+    (low80, high80), (low95, high95) = (around(draws, level) for level in (0.8, 0.95))
     rows = []
     for area, (level, code, _) in enumerate(grid.areas):
         for step in range(made.draws.shape[2]):
             if level not in LEVELS or not used[area, step]:
                 continue
-            low95, low80, high80, high95 = (float(value) for value in at[:, area, step])
+            at = (float(bound[area, step]) for bound in (low80, high80, low95, high95))
             rows.append(
                 {"soort": "TERUGTOETS" if tried else "VOORUIT", "niveau": level, "code": code}
                 | {"halfjaar": half_name(first + step), "verwacht": float(draws[:, area, step].mean())}
-                | {"laag80": low80, "hoog80": high80, "laag95": low95, "hoog95": high95}
+                | dict(zip(("laag80", "hoog80", "laag95", "hoog95"), at, strict=True))
                 | {"geteld": None if counted is None else int(counted[area, step])}
             )
     return rows

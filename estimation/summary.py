@@ -11,9 +11,9 @@ from scipy import sparse
 
 from estimation import quality
 from estimation.arrays import Bools, Floats, Ints
+from estimation.intervals import interval
 from estimation.places import LEVELS, Places
 
-QUANTILES = (0.05, 0.10, 0.90, 0.95)
 Row = dict[str, Any]
 
 
@@ -70,7 +70,7 @@ def rows(measure: Measure, grid: Grid) -> Iterator[Row]:
     total = grid.add(measure.draws)
     ordered = np.sort(total.reshape(len(total), -1).T, axis=1)
     mean, sd = ordered.mean(axis=1), ordered.std(axis=1)
-    at = [_quantile(ordered, q) for q in QUANTILES]
+    (low80, high80), (low90, high90) = (interval(ordered, level) for level in (0.8, 0.9))
     counted = grid.add(measure.counted.astype(np.float64)).round().astype(np.int64).ravel()
     expected = grid.add(measure.expected).ravel()
     weight = np.clip(grid.add(measure.expected * measure.weight).ravel() / np.maximum(expected, 1e-12), 0.0, 1.0)
@@ -90,23 +90,15 @@ def rows(measure: Measure, grid: Grid) -> Iterator[Row]:
             "schatting": float(mean[i]),
             "sd": float(sd[i]),
             "cv": cv if np.isfinite(cv) else None,
-            "laag80": float(at[1][i]),
-            "hoog80": float(at[2][i]),
-            "laag90": float(at[0][i]),
-            "hoog90": float(at[3][i]),
+            "laag80": float(low80[i]),
+            "hoog80": float(high80[i]),
+            "laag90": float(low90[i]),
+            "hoog90": float(high90[i]),
             "gewicht": float(weight[i]),
             "basis": "GETELD_EN_GESCHAT" if informs[i] else "GESCHAT",
             "kwaliteit": label,
             "reden": reason,
         }
-
-
-def _quantile(ordered: Floats, share: float) -> Floats:
-    """Quantile of each sorted row, interpolated as numpy does."""
-    place = share * (ordered.shape[1] - 1)
-    low = int(place)
-    high = min(low + 1, ordered.shape[1] - 1)
-    return np.asarray(ordered[:, low] + (place - low) * (ordered[:, high] - ordered[:, low]), np.float64)
 
 
 def reader_rows(estimates: list[Row], places: Places, assumption: str) -> list[Row]:

@@ -11,7 +11,9 @@ from cyclopts import App, Parameter
 
 from flows import report, rooms
 from flows.report import Mode, Reporter
-from flows.verbs.answers import Json, ask, show, words
+from flows.verbs.answers import Json, show, words
+from flows.verbs.recorded import Config, do, log_of, recorded
+from schemas.errors import Fact
 
 app = App(name="blind", help="Blind mode: the sources share no secret; an evaluator helps, and sees no number.")
 
@@ -28,7 +30,7 @@ Quiet = Annotated[bool, Parameter(name="--quiet", help="Show no progress.")]
 
 
 @app.command
-def evaluator(home: Path, *, project: str, epoch: str, as_json: Json = False) -> None:
+def evaluator(home: Path, *, project: str, epoch: str, config: Config = None, as_json: Json = False) -> None:
     """Step 0, the evaluator, once per project and epoch: make its keys, and public/evaluator.json to hand out.
 
     Parameters
@@ -40,15 +42,22 @@ def evaluator(home: Path, *, project: str, epoch: str, as_json: Json = False) ->
     epoch
         Epoch of the agreements.
     """
-    ask("Evaluator", as_json, "evaluator", home=home, project=project, epoch=epoch)
+    do("evaluator_made", config, "Evaluator", as_json, "evaluator", home=home, project=project, epoch=epoch)
 
 
 @app.command
 def adopt(
-    *, public: Public, evaluator: Evaluator, out_folder: Out, hybrid: Hybrid = False, as_json: Json = False
+    *,
+    public: Public,
+    evaluator: Evaluator,
+    out_folder: Out,
+    hybrid: Hybrid = False,
+    config: Config = None,
+    as_json: Json = False,
 ) -> None:
     """Step 0, the TTP, once: public keys of a project that works blind from now on. Hand them to the sources."""
-    ask("Adopted", as_json, "blind-adopt", public=public, evaluator=evaluator, out=out_folder, hybrid=hybrid)
+    told: Options = {"public": public, "evaluator": evaluator, "out": out_folder, "hybrid": hybrid}
+    do("evaluator_adopted", config, "Adopted", as_json, "blind-adopt", **told)
 
 
 @app.command(name="ask")
@@ -63,6 +72,7 @@ def ask_for(
     out_folder: Out,
     hybrid: Hybrid = False,
     quiet: Quiet = False,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Step 1, a source: validate the extract and make a request of blinded points for the evaluator.
@@ -80,7 +90,7 @@ def ask_for(
         "state": state,
     }
     told |= {"sequence": sequence, "out": out_folder, "hybrid": hybrid}
-    show(_watched("blind", "blind", as_json, quiet, told), as_json, "Request")
+    show(_watched("blind_asked", config, "blind", as_json, quiet, told), as_json, "Request")
 
 
 @app.command
@@ -93,6 +103,7 @@ def answer(
     quota: int | None = None,
     ledger: Path | None = None,
     quiet: Quiet = False,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Step 2, the evaluator: answer a signed request, with one proof of correct key use per 16,384 points.
@@ -114,7 +125,7 @@ def answer(
         "quota": quota,
         "ledger": ledger,
     }
-    show(_watched("evaluate", "evaluate", as_json, quiet, told), as_json, "Answer")
+    show(_watched("blind_answered", config, "evaluate", as_json, quiet, told), as_json, "Answer")
 
 
 @app.command
@@ -136,6 +147,7 @@ def deliver(
         dt.date | None, Parameter(name="--until", help="Last day; default the agreement's.")
     ] = None,
     quiet: Quiet = False,
+    config: Config = None,
     as_json: Json = False,
 ) -> None:
     """Step 3, a source: check the proofs, unblind, and deliver as `koppel deliver` does. The state file goes then.
@@ -156,7 +168,7 @@ def deliver(
     }
     told |= {"answer": answer, "state": state, "sequence": sequence, "out": out_folder, "hybrid": hybrid}
     told |= {"coverage": coverage, "from": period_from, "until": period_until}
-    made = _watched("deliver-blind", f"deliver {sequence}", as_json, quiet, told)
+    made = _watched("blind_delivered", config, "deliver-blind", as_json, quiet, told)
     text = made.pop("text")
     if as_json:
         show(made, as_json, "Delivery")
@@ -164,10 +176,26 @@ def deliver(
     sys.stdout.write(f"{text}\n")
 
 
-def _watched(verb: str, what: str, as_json: bool, quiet: bool, told: Options) -> dict[str, Any]:
-    """Run a verb in its process, with progress."""
+def _watched(  # noqa: PLR0917 - which event and log, which verb, how it is shown, and its options
+    event: str, config: Path | None, verb: str, as_json: bool, quiet: bool, told: Options
+) -> dict[str, Any]:
+    """Run a verb in its process, with progress, and an event before and after where there is a log."""
+    what = f"deliver {told['sequence']}" if verb == "deliver-blind" else verb
     reporter = report.use(Reporter(Mode.QUIET if quiet else Mode.JSON if as_json else Mode.TEXT))
-    with reporter.doing(what) as counts:
-        made = rooms.watched(lambda *far: reporter.rows(what, *far), verb, *words({**told, "progress": True}))
-        counts["rows"] = made["rows"]["in"] if "rows" in made else made["elements"]
-    return made
+
+    def call() -> dict[str, Any]:
+        with reporter.doing(what) as counts:
+            made = rooms.watched(lambda *far: reporter.rows(what, *far), verb, *words({**told, "progress": True}))
+            counts["rows"] = made["rows"]["in"] if "rows" in made else made["elements"]
+        return made
+
+    return recorded(event, log_of(config), verb, call, _facts)
+
+
+def _facts(answer: dict[str, Any]) -> dict[str, Fact]:
+    """Of a request or an answer how many points, of a delivery its rows and its manifest; no point and no number."""
+    if "rows" not in answer:
+        return {"items": answer["elements"], **{n: answer[n] for n in ("sequence",) if n in answer}}
+    rows = answer["rows"]
+    about = {"register": answer["register"], "sequence": answer["sequence"], "manifest": answer["manifest_sha256"]}
+    return {**about, "rows": rows["in"], "accepted": rows["accepted"], "quarantined": rows["quarantined"]}

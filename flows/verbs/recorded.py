@@ -8,6 +8,7 @@ as a supplier, has no audit log: the answer then says that nothing was written.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -23,6 +24,8 @@ Config = Annotated[
     Path | None,
     Parameter(name="--config", help="Settings of the TTP whose audit log gets the event; default as for `koppel run`."),
 ]
+Answer = dict[str, Any]
+Tell = Callable[[Answer], dict[str, Fact]]
 _WHO, _WHY = "custodian", "keys"
 _INIT = "keys"  # the verb behind `koppel keys init`
 # What an answer of a key verb may leave in the log, and under which name.
@@ -34,6 +37,7 @@ _FIELDS = {
     "commitment": "fingerprint",
     **{name: name for name in ("kind", "owner", "project", "epoch", "reason", "threshold", "shares")},
     **{name: name for name in ("rows", "converted", "sha256")},  # of a bridge
+    **{"key_check": "key_check", "mode": "kind"},  # of an evaluator that was adopted
 }
 
 
@@ -42,27 +46,36 @@ def do(event: str, config: Path | None, title: str, as_json: bool, verb: str, **
 
     `koppel keys init` may make the key that signs the log: no event can stand before it then, only one after.
     """
-    log = _log(config)
+    log = log_of(config)
     if verb == _INIT and log is not None and not _can_sign(log):
         answer = _called(verb, options)
         head = log.event(event, who=_WHO, why=_WHY, **facts(answer)) if _can_sign(log) else {"n": 0}
         show({**answer, "audited": head["n"]}, as_json, title)
         return
+    show(recorded(event, log, verb, lambda: _called(verb, options)), as_json, title)
+
+
+def recorded(
+    event: str, log: EventLog | None, verb: str, call: Callable[[], Answer], tell: Tell | None = None
+) -> Answer:
+    """What the call answered, and the number of its event as `audited`; 0 without a log.
+
+    `tell` says what of the answer may stand in the log, default `facts`. Nothing is called without the first event.
+    """
     if log is None:
-        show({**_called(verb, options), "audited": 0}, as_json, title)
-        return
+        return {**call(), "audited": 0}
     log.event("key_asked", who=_WHO, why=_WHY, step=verb)
     with log.watching(verb, who=_WHO, why=_WHY):
-        answer = _called(verb, options)
-    head = log.event(event, who=_WHO, why=_WHY, **facts(answer))
-    show({**answer, "audited": head["n"]}, as_json, title)
+        answer = call()
+    head = log.event(event, who=_WHO, why=_WHY, **(tell or facts)(answer))
+    return {**answer, "audited": head["n"]}
 
 
 def _called(verb: str, options: dict[str, object]) -> dict[str, Any]:
     return rooms.pseudonymize(verb, *words(options))
 
 
-def _log(config: Path | None) -> EventLog | None:
+def log_of(config: Path | None) -> EventLog | None:
     """The log of the settings at hand; None when there are none and nobody named any."""
     if config is None and ENV not in os.environ and not Path("koppel.toml").is_file():
         return None

@@ -6,6 +6,7 @@ import numpy as np
 
 from estimation import ends, tables, use
 from estimation.arrays import Floats, Ints
+from estimation.intervals import around
 from estimation.projection import Tried
 from estimation.use import Use
 from tests.estimation import scoring
@@ -71,7 +72,7 @@ def _summed(table: np.ndarray, halves: int, period: int, members: Floats) -> np.
 def _scored(
     draws: Floats, true: np.ndarray, naive: Floats, facts: dict[str, int], rng: np.random.Generator
 ) -> dict[str, np.ndarray]:
-    low, high = np.quantile(draws, [0.05, 0.95], axis=0)
+    low, high = around(draws, 0.9)
     wide = (np.floor(low / BASE + 1e-9) * BASE <= true) & (true <= np.ceil(high / BASE - 1e-9) * BASE)
     return {
         **{name: np.full(len(true), value, np.int8) for name, value in facts.items()},
@@ -100,7 +101,7 @@ def baselines(linked: tables.Linked, months: int) -> tuple[Floats, Floats, Float
 def for_plots(data: tables.Linked, found: Use, true: Ints) -> dict[str, Floats]:
     """Headline measure per municipality, the year before the last; and rates raw and smoothed, over the prior mean."""
     year = found.draws[:, :, -4:-2].sum(axis=2)
-    low, high = np.quantile(year, [0.05, 0.95], axis=0)
+    low, high = around(year, 0.9)
     x, _ = use.covariates(data)
     counted, prior = use.counted(data, "ALLE", 6), found.fit.mean(x)
     y = (counted.y * counted.informs).sum(axis=1)

@@ -18,6 +18,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv
 from rich.console import Console
 
 from pseudonymize.ceremony import create_demo_keys
@@ -31,6 +34,16 @@ HEAD = (
     "publicatie_toestemming"
 )
 BATCH = 50_000
+FIXED = {
+    "verslagperiode": "2022H1",
+    "gemeentecode": "0363",
+    "gemeentecode_brp": "0363",
+    "leveringsvorm": "ZIN",
+    "datum_einde": "",
+    "reden_beeindiging": "",
+    "publicatie_toestemming": "1",
+}
+MONTHS = {"ingangsdatum": "2021-03", "beoogde_einddatum": "2023-03", "datum_start": "2021-04"}
 console = Console(highlight=False)
 
 
@@ -46,19 +59,33 @@ def numbers(rng: np.random.Generator, count: int) -> list[str]:
 def extract(path: Path, size: int, persons: int = 1_200_000, seed: int = 1) -> int:
     """Write GMSD rows until the file has `size` bytes; returns the rows. About as many rows per person as in reality."""
     rng = np.random.default_rng(seed)
-    known = numbers(rng, persons)
+    known = pa.array(numbers(rng, persons))
     rows = 0
-    with path.open("w", encoding="ascii") as file:
-        file.write(HEAD + "\n")
+    options = pyarrow.csv.WriteOptions(include_header=False, delimiter=";", quoting_style="none")
+    with path.open("wb") as file:
+        file.write(HEAD.encode("ascii") + b"\n")
         while file.tell() < size:
             chosen, day = rng.integers(0, persons, BATCH), rng.integers(1, 29, BATCH)
-            file.writelines(
-                f"2022H1;0363;0363;{known[p]};{1930 + p % 80};{'MV'[p % 2]};T{rows + i:010d};0{2 + p % 6};ZIN;"
-                f"2021-03-{d:02d};2023-03-{d:02d};2021-04-{d:02d};;;A{p % 90:02d};1\n"
-                for i, (p, d) in enumerate(zip(chosen, day, strict=True))
-            )
+            pyarrow.csv.write_csv(batch(known, chosen, day, rows), file, write_options=options)
             rows += BATCH
     return rows
+
+
+def batch(known: pa.Array, chosen: np.ndarray, day: np.ndarray, before: int) -> pa.Table:
+    """Rows of these persons, with dates on these days of the month; record keys go on after `before`."""
+    keys = pa.array(np.arange(before, before + BATCH)).cast(pa.string())
+    days = pc.utf8_lpad(pa.array(day).cast(pa.string()), 2, "0")
+    fixed = {name: pa.repeat(value, BATCH) for name, value in FIXED.items()}
+    varied = {
+        "bsn": known.take(pa.array(chosen)),
+        "geboortejaar": pa.array(1930 + chosen % 80),
+        "geslacht": pa.array(["M", "V"]).take(pa.array(chosen % 2)),
+        "toewijzingsnummer": pc.binary_join_element_wise("T", pc.utf8_lpad(keys, 10, "0"), ""),
+        "productcategorie": pa.array([f"0{n}" for n in range(2, 8)]).take(pa.array(chosen % 6)),
+        "type_aanbieder": pa.array([f"A{n:02d}" for n in range(90)]).take(pa.array(chosen % 90)),
+        **{name: pc.binary_join_element_wise(month, days, "-") for name, month in MONTHS.items()},
+    }
+    return pa.table({name: varied.get(name, fixed.get(name)) for name in HEAD.split(";")})
 
 
 def run(*arguments: object) -> tuple[dict[str, object], float, float]:

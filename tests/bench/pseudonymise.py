@@ -271,7 +271,7 @@ def page(found: dict[str, list[Line]], bound: float, hmac_speed: float, load: fl
 
 NOTE = """T3 was set for a sorted Parquet file. A delivery here is more: every row gets a random id, identity and payload are
 permuted apart (through encrypted buckets when memory is small), written as Arrow, compressed, sealed with age and
-hashed, and every column is validated against the register. HMAC is not what it waits for.
+hashed, and every column is validated against the register. HMAC is not what it waits for. Part by part: decision 0090.
 """
 
 

@@ -59,7 +59,9 @@ with planted as ({ends}), seen as (
     exists (from seen s where s.chain_begin = p.chain_begin and s.title_end = p.title_end
       and s.geslacht = p.geslacht) as known,
     exists (from open_chains o where o.chain_begin = p.chain_begin and o.geslacht = p.geslacht
-      and coalesce(o.geboortejaar = p.geboortejaar, true)) as stands_open
+      and o.geboortejaar = p.geboortejaar) or
+    exists (from open_chains o where o.chain_begin = p.chain_begin and o.geslacht = p.geslacht
+      and o.geboortejaar is null) as stands_open
   from planted p
 ), chains as (
   select *, known or bool_or(stands_open) over (partition by person order by title_end, chain_begin) as found,

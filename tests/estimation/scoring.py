@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from estimation.arrays import Floats, Ints
+from estimation.intervals import around
 
 
 def pit(draws: Floats, true: Ints, rng: np.random.Generator) -> Floats:
@@ -27,6 +28,6 @@ def crps(draws: Floats, true: Ints) -> Floats:
 
 
 def covered(draws: Floats, true: Ints, level: float) -> np.ndarray:
-    """True where the central interval of that level holds the truth (before any rounding)."""
-    low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2], axis=0)
+    """True where the interval of that level, as we give it, holds the truth (before any rounding)."""
+    low, high = around(draws, level)
     return np.asarray((low <= true) & (true <= high), np.bool_)

@@ -1,4 +1,7 @@
-"""docs/blind.md, followed to the letter by three parties in one folder; then the TTP converts what came out."""
+"""docs/blind.md, followed to the letter by three parties in one folder; then the TTP converts what came out.
+
+One log is at hand for all of them, so that each verb can be asked for its events.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ import shutil
 import pytest
 
 from flows import rooms
+from flows.verbs import blind
+from pseudonymize import auditpaths
+from pseudonymize.ceremony import create_demo_keys
 from schemas.errors import ConfigError
 from tests.flows.test_supplier_page import ROOT, Walk, run
 
@@ -25,6 +31,9 @@ AGREEMENT = "oefening/agreements/injus.yaml"
 @pytest.fixture(scope="module")
 def walk(tmp_path_factory: pytest.TempPathFactory) -> Walk:
     folder = tmp_path_factory.mktemp("blind")
+    create_demo_keys(folder / "huis/keys", [], ["onderzoek"], "koppelpunt-demo", "epoch-1")
+    places = {name: f"huis/{name}" for name in ("home", "agreements", "keys", "inbox", "gateway")}
+    (folder / "koppel.toml").write_text("".join(f'{name} = "{place}"\n' for name, place in places.items()))
     done = {}
     for line in COMMANDS:
         done[line] = run(folder, line)
@@ -64,10 +73,35 @@ def test_progress_is_counts_and_what_is_secret_is_private_and_gone(walk: Walk) -
     assert (walk.folder / "kept" / "1.key").stat().st_mode & 0o777 == 0o400
 
 
+def test_every_verb_leaves_an_event_before_and_after_and_no_point(walk: Walk) -> None:
+    """In the order of the page, verified with public keys alone; the list of verbs is the program's own."""
+    log = walk.folder / "huis/home/state/audit.jsonl"
+    events = [json.loads(line) for line in log.read_text(encoding="ascii").splitlines()]
+    started = next(n for n, event in enumerate(events) if event.get("step") == "evaluator")
+    told = [(event["event"], event.get("step", "")) for event in events[started : started + 10]]
+    asked = ("evaluator", "blind-adopt", "blind", "evaluate", "deliver-blind")
+    done = ("evaluator_made", "evaluator_adopted", "blind_asked", "blind_answered", "blind_delivered")
+    assert told == [one for verb, event in zip(asked, done, strict=True) for one in (("key_asked", verb), (event, ""))]
+    assert len(asked) == len([name for name in blind.app if not name.startswith("-")])
+    request, answer, delivery = events[started + 5], events[started + 7], events[started + 9]
+    assert request["items"] == answer["items"] > delivery["sequence"] == request["sequence"] == 1
+    assert (delivery["register"], len(delivery["manifest"])) == ("injus", 64)
+    assert delivery["rows"] == delivery["accepted"] + delivery["quarantined"] + _out_of_scope(walk)
+    report, _ = auditpaths.verify(log, walk.folder / "huis/keys/public")
+    assert report.sound
+
+
+def _out_of_scope(walk: Walk) -> int:
+    manifest = json.loads((walk.folder / "0001" / "manifest.json").read_text(encoding="ascii"))
+    return int(manifest["rows"]["out_of_scope"])
+
+
 def test_a_request_asked_twice_is_refused_by_the_ledger(walk: Walk) -> None:
     line = next(line for line in COMMANDS if "blind answer" in line)
     again = run(walk.folder, line.replace("--out answer", "--out answer2"))
     assert (again.returncode, again.stderr.split(" ")[1]) == (11, "replay")
+    last = json.loads((walk.folder / "huis/home/state/audit.jsonl").read_text(encoding="ascii").splitlines()[-1])
+    assert (last["event"], last["step"], last["code"]) == ("refused", "evaluate", "replay")
 
 
 def test_in_json_each_is_one_object_and_quiet_is_quiet(walk: Walk) -> None:
@@ -75,7 +109,7 @@ def test_in_json_each_is_one_object_and_quiet_is_quiet(walk: Walk) -> None:
     other = line.replace("--out request", "--out request2").replace("state/1", "state/2")
     done = run(walk.folder, f"{other} --json --quiet")
     assert (done.returncode, done.stderr) == (0, "")
-    assert set(json.loads(done.stdout)) == {"elements", "sequence"}
+    assert set(json.loads(done.stdout)) == {"audited", "elements", "sequence"}
 
 
 def test_the_hybrid_by_its_switch_and_nothing_is_adopted_twice(walk: Walk) -> None:
@@ -85,7 +119,9 @@ def test_the_hybrid_by_its_switch_and_nothing_is_adopted_twice(walk: Walk) -> No
     tags = {
         name: json.loads((folder / name / "public.json").read_text())["checks"]["pre"] for name in ("public", "both")
     }
-    assert json.loads(hybrid.stdout) == {
+    answer = json.loads(hybrid.stdout)
+    assert answer.pop("audited") > 0
+    assert answer == {
         "evaluator": json.loads((folder / "evaluator/public/evaluator.json").read_text())["public"],
         "key_check": tags["both"],
         "mode": "hybrid",

@@ -80,21 +80,29 @@ Boundary = tuple[str, str, str]
 INTAKE: tuple[Boundary, ...] = (
     ("flows.steps._claimed", "after", ""),
     ("flows.steps.deliver", "after", ""),  # delivered, and the raw extract is still there
+    ("flows.steps.verify", "after", ""),
     ("flows.steps.prepare", "after", ""),
     ("flows.steps.convert", "after", ""),
+    ("flows.steps._tell", "after", "converted"),  # told, and not yet written down which code computed it
     ("flows.steps.open_payload", "after", ""),
+    ("shutil.copyfile", "after", "manifest.json"),  # complete under its temporary name
     ("flows.rooms.pseudonymize", "before", "record"),  # in the store, not yet in the ledger
     ("flows.rooms.pseudonymize", "after", "record"),  # in the ledger, not yet in the log
 )
 FINISH: tuple[Boundary, ...] = (
     ("flows.work.link_deliveries", "after", ""),
     ("flows.resume.write_json", "before", "link.json"),  # renamed, no journal
+    ("flows.resume.write_json", "before", "estimate.json"),
     ("flows.resume.write_json", "before", "recipient.json"),
+    ("flows.work._tell", "before", "recipient_converted"),  # with a journal, not yet told
     ("flows.resume.write_json", "before", "export.json"),
     ("release.gate.check_release", "before", ""),  # files made, nothing judged
     ("flows.rooms.pseudonymize", "after", "scan"),  # judged, not signed
     ("flows.rooms.pseudonymize", "after", "sign"),  # signed, without its name
     ("flows.resume.write_json", "before", "release.json"),  # named, no journal
+    ("flows.work._tell", "after", "released"),  # told, and the operator's page does not know it
+    ("flows.released.remember", "after", ""),
+    ("flows.clock.note", "before", ""),  # retained, and the day not noted
     ("flows.work.upkeep", "after", ""),
 )
 
@@ -154,6 +162,9 @@ def test_an_intake_killed_at_every_boundary_accepts_its_delivery_once(delivered:
     assert (accepted(settings), in_store(settings), in_inbox(settings)) == (["1"], ["0001"], ["0001"])
     assert not list((settings.gateway / REGISTER).iterdir())
     assert not list(settings.home.rglob("*.part"))
+    told = [json.loads(line) for line in (settings.state / "audit.jsonl").read_text(encoding="ascii").splitlines()]
+    (delivery,) = (event for event in told if event["event"] == "gateway_delivered")  # also when killed before telling
+    assert (delivery["sequence"], delivery["rows"]) == (1, delivery["accepted"] + delivery["quarantined"])
 
 
 def test_after_all_those_kills_a_replay_is_still_refused(finished: Site, tmp_path: Path) -> None:

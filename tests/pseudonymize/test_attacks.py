@@ -59,13 +59,13 @@ def ttp(make_world: Callable[[], World], request: pytest.FixtureRequest) -> Ttp:
     return Ttp(world, store, delivery, frozenset(numbers))
 
 
-def persons(source: Path, target: Path, delivery: Path) -> None:
+def persons(source: Path, target: Path, delivery: Path, scheme: str = "v1") -> None:
     """One row per person, as linkage writes it: canaries left out."""
     from tests.pseudonymize.conftest import without_canaries
 
     links = without_canaries(pq.read_table(source), delivery)["bsn"].drop_null().combine_chunks()
     schema = pa.schema(
-        [("person_id", pa.int64()), Domain("v1", "koppelpunt-demo", "link", "epoch-1").field("link", 32)]
+        [("person_id", pa.int64()), Domain(scheme, "koppelpunt-demo", "link", "epoch-1").field("link", 32)]
     )
     pq.write_table(pa.table([pa.array(range(len(links))), links], schema=schema), target)
 
@@ -227,6 +227,14 @@ PROBES = 40
 
 def probe(ttp: Ttp, monkeypatch: pytest.MonkeyPatch, count: int, sequence: int) -> tuple[Path, dict[bytes, bytes]]:
     """The victim's own tool turned against others: chosen numbers, and a note of which row id each got."""
+    known = noted(monkeypatch)
+    rows = [injus_row(i, bsn=n.decode()) for i, n in enumerate(space()[:count])]
+    source = ttp.world.extract(f"probe-{sequence}.csv", INJUS_HEAD, rows)
+    return ttp.world.deliver(source, sequence=sequence)[0], known
+
+
+def noted(monkeypatch: pytest.MonkeyPatch) -> dict[bytes, bytes]:
+    """From now on, the number behind each row id that the tool in the attacker's hands makes."""
     known: dict[bytes, bytes] = {}
     real = split.Splitter.split
 
@@ -236,9 +244,7 @@ def probe(ttp: Ttp, monkeypatch: pytest.MonkeyPatch, count: int, sequence: int) 
         return parts
 
     monkeypatch.setattr(split.Splitter, "split", noting)
-    rows = [injus_row(i, bsn=n.decode()) for i, n in enumerate(space()[:count])]
-    source = ttp.world.extract(f"probe-{sequence}.csv", INJUS_HEAD, rows)
-    return ttp.world.deliver(source, sequence=sequence)[0], known
+    return known
 
 
 def test_probing_finds_only_the_numbers_that_were_paid_for(

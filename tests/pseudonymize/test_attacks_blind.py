@@ -11,12 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from pseudonymize.blind_keys import EvaluatorKeys, create_evaluator
-from pseudonymize.convert import convert
+from pseudonymize.convert import convert, to_recipient
+from schemas.errors import DeliveryError
 from tests.pseudonymize.conftest import INJUS_HEAD, World, injus_row
 from tests.pseudonymize.redteam import Attacker, space
+from tests.pseudonymize.test_attacks import noted, persons
 from tests.pseudonymize.test_blind import Country
 
 PERSONS, SIZE = 40, 1_500  # a guess costs two multiplications on the curve
@@ -27,9 +30,16 @@ ROGUE, VICTIM = "dji", "justid"
 class Site:
     """Everything there is after one delivery in blind mode or the hybrid, and whose it is."""
 
-    home: Path
+    country: Country
     numbers: frozenset[bytes]
-    hybrid: bool
+
+    @property
+    def hybrid(self) -> bool:
+        return self.country.hybrid
+
+    @property
+    def home(self) -> Path:
+        return self.country.world.home
 
     def give(self, folder: Path, *who: str) -> Attacker:
         """A folder with exactly what these parties hold."""
@@ -39,6 +49,8 @@ class Site:
             "evaluator": ("evaluator", "kek/evaluator", f"{mode}/ask", f"{mode}/answer"),
             "converter": ("keys/converter", "keys/kek/converter", inbox, "link.parquet"),
             "linker": ("keys/linker", "keys/kek/linker", inbox, "link.parquet"),
+            "the post": (inbox, f"{mode}/ask", f"{mode}/answer"),
+            "recipient": ("onderzoek.parquet",),
             "another source": (f"keys/suppliers/{ROGUE}", f"keys/kek/{ROGUE}"),
         }
         for name in (name for party in who for name in holdings[party]):
@@ -64,7 +76,18 @@ def made(world: World, hybrid: bool) -> Site:
             path.unlink()  # the sources share no secret
     folder = country.deliver(source, country.answered(source, country.evaluate(country.ask(source))))
     convert(folder, world.converter, world.home / "link.parquet")
-    return Site(world.home, frozenset(numbers), hybrid)
+    persons(
+        world.home / "link.parquet", world.home / "person_link.parquet", folder, "v1-hybrid" if hybrid else "v1-blind"
+    )
+    to_recipient(world.home / "person_link.parquet", "onderzoek", world.converter, world.home / "onderzoek.parquet")
+    return Site(country, frozenset(numbers))
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["blind", "hybrid"])
+def site(request: pytest.FixtureRequest) -> Site:
+    """The rows that are the same in both."""
+    found: Site = request.getfixturevalue("hybrid_site" if request.param else "blind_site")
+    return found
 
 
 @pytest.fixture(scope="module")
@@ -75,6 +98,49 @@ def blind_site(make_world: Callable[[], World]) -> Site:
 @pytest.fixture(scope="module")
 def hybrid_site(make_world: Callable[[], World]) -> Site:
     return made(make_world(), hybrid=True)
+
+
+def test_a_leaked_release_gives_no_number_in_blind_mode(site: Site, tmp_path: Path) -> None:
+    attacker = site.give(tmp_path, "recipient")
+    assert len(attacker.seen()) == PERSONS
+    assert attacker.numbers() == set()
+
+
+def test_a_rogue_source_gets_nobody_from_the_post_and_a_release(site: Site, tmp_path: Path) -> None:
+    """Requests, answers and deliveries are sealed to others; in the hybrid it has K_S, and K_S alone is not enough."""
+    attacker = site.give(tmp_path, "another source", "the post", "recipient")
+    assert ("pre" in {key.kind for key in attacker.keys}) is site.hybrid
+    assert set(attacker.tables) == {"onderzoek"}
+    assert attacker.numbers() == set()
+
+
+PROBES = 30
+
+
+def test_probing_through_the_evaluator_finds_only_what_was_asked_and_the_quota_bounds_it(
+    blind_site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A rogue source with help at the linker: each number asked about tells whether that person is in the data."""
+    country, world = blind_site.country, blind_site.country.world
+    asked = [*sorted(blind_site.numbers)[:3], *(n for n in space()[:PROBES] if n not in blind_site.numbers)]
+    rows = [injus_row(i, bsn=number.decode(), skn="") for i, number in enumerate(asked)]
+    source = world.extract("probe.csv", INJUS_HEAD, rows)
+    request = country.ask(source, sequence=2)
+    with pytest.raises(DeliveryError, match="over_quota"):
+        country.evaluate(request, quota=len(asked) - 1)
+    known = noted(monkeypatch)
+    folder = country.deliver(
+        source, country.answered(source, country.evaluate(request, quota=len(asked) + 9)), sequence=2
+    )
+    convert(folder, world.converter, tmp_path / "probe.parquet")
+    links = set(pq.read_table(world.home / "link.parquet")["bsn"].to_pylist())
+    for folder in (request, country.files / "answer" / request.name):
+        shutil.rmtree(folder)  # the other tests look at what the evaluator was asked by others
+    hits = {
+        known.get(row["row_id"]) for row in pq.read_table(tmp_path / "probe.parquet").to_pylist() if row["bsn"] in links
+    }
+    assert {number for number in hits if number in set(asked)} == blind_site.numbers & set(asked)
+    assert len(blind_site.numbers & set(asked)) == 3  # and of the other 37 it learns nothing
 
 
 def test_the_evaluator_gets_nobody_from_what_it_is_asked(blind_site: Site, tmp_path: Path) -> None:

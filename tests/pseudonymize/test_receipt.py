@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pseudonymize import accept, audit, auditpaths, certificate, cli, receipt, signing
+from pseudonymize import accept, audit, auditpaths, certificate, cli, receipt, seal, signing
+from pseudonymize.ledger import Ledger
 from pseudonymize.parties import PublicKeys
 from schemas.errors import ConfigError, DeliveryError, KeyUnavailable, QualityGate
 from tests.pseudonymize.conftest import AGREEMENTS, World
@@ -242,3 +245,52 @@ def test_the_verb_certifies(world: World) -> None:
     call = ("--source", draft(world, [ITEM]), "--out", world.home / "certificates", *own)
     code, answer = cli.run(["certify", *map(str, call)])
     assert (code, answer["certificate"], answer["items"]) == (0, 1, 1)
+
+
+# Boundaries inside the one verb that accepts: object, name of the function, and whether death comes before it or after.
+DEATHS: tuple[tuple[Any, str, bool], ...] = (
+    (audit, "append", True),
+    (audit, "append", False),  # told in the log, without a receipt
+    (receipt, "write", False),  # receipt signed, and the ledger does not know
+    (Ledger, "_write", True),
+    (Ledger, "_write", False),  # done, and nobody was told
+)
+
+
+def test_killed_anywhere_in_accepting_it_is_accepted_once_and_a_replay_is_refused(world: World) -> None:
+    """A child gets a real SIGKILL; what it left is all the next one has. The log stays sound and tells each attempt."""
+    folder, _ = world.deliver(world.injus())
+    log = world.home / "audit.jsonl"
+    for where, name, before in DEATHS:
+        assert os.WTERMSIG(_killed(world, folder, where, name, before=before)) == signal.SIGKILL
+        known = world.ledger().knows("injus", "justid", 1, seal.file_hash(folder / "manifest.json"))
+        assert known is ((where, name, before) == DEATHS[-1]), (name, before)
+        assert not log.exists() if (name, before) == ("append", True) else _sound(log, world)
+    again = receive(world, folder)
+    assert receipt.read(world.home / "receipts" / "0001", world.public).receipt == again
+    assert verify(world)[0].sound
+    with pytest.raises(DeliveryError, match="replay"):
+        world.ledger().require_next("injus", "justid", 2, again.manifest_sha256)
+
+
+def _sound(log: Path, world: World) -> bool:
+    return auditpaths.verify(log, world.keys / "public")[0].sound
+
+
+def _killed(world: World, folder: Path, where: Any, name: str, *, before: bool) -> int:
+    """The status of a child that accepts and dies before or after its first call of a function."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    real = getattr(where, name)
+
+    def deadly(*given: Any, **named: Any) -> None:
+        if not before:
+            real(*given, **named)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    try:
+        setattr(where, name, deadly)
+        receive(world, folder)
+    finally:
+        os._exit(1)  # not reached when it works
