@@ -253,7 +253,7 @@ def load(path: Path) -> Agreement:
     with path.open("rb") as file:
         text = file.read(MAX_BYTES + 1)
     try:
-        return _read(text)
+        return _read(text).model_copy(deep=True)  # what one caller does to it is nobody else's
     except ValidationError as error:
         raise ConfigError("bad_agreement", faults=error.error_count()) from None
     except (yaml.YAMLError, TypeError, ValueError, RecursionError):  # ValueError: a date such as 2023-13-45

@@ -184,7 +184,7 @@ def load(path: Path) -> ResearchOutput:
         raise ConfigError("unknown_output")
     text = path.read_bytes()
     try:
-        return _read(text)
+        return _read(text).model_copy(deep=True)
     except ValidationError as error:
         raise ConfigError("bad_output", faults=error.error_count()) from None
     except (yaml.YAMLError, TypeError):
