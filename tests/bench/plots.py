@@ -33,7 +33,7 @@ def pit(classes: Sequence[tuple[str, Floats]], bins: int = 10) -> str:
             body.append(f'<rect x="{x:.1f}" y="{high - tall:.1f}" width="13" height="{tall:.1f}" fill="{FILL}"/>')
         body.append(f'<line x1="{left}" x2="{left + wide - 30}" y1="{high - 70}" y2="{high - 70}" stroke="{RULE}"/>')
         words = name.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-        body.append(_text(left + (wide - 30) / 2, high + 16, f"size {words} ({len(values):,})"))
+        body.append(_text(left + (wide - 30) / 2, high + 16, f"{words.replace('veiligheids', '')} ({len(values):,})"))
     return _frame(20 + wide * len(classes), high + 24, "Randomised PIT by estimated size", body)
 
 
