@@ -129,10 +129,14 @@ def _compute(
 
 def follow(con: Connection, values: Values, persons: Sequence[Values]) -> None:
     """Trajectories and events; what merges arrangements goes by ranges of persons."""
-    for name in (*TRAJECTORIES, "", *EVENTS):
-        if not name:
-            match.rule_components(con)
-        elif name in MERGES:
+    _follow(con, TRAJECTORIES, values, persons)
+    match.rule_components(con)
+    _follow(con, EVENTS, values, persons)
+
+
+def _follow(con: Connection, names: Sequence[str], values: Values, persons: Sequence[Values]) -> None:
+    for name in names:
+        if name in MERGES:
             counted = "first_variant" if name == "rule_variants" else ""
             parts.each(con, name, values, iter(persons), counted)
         else:
