@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 SMALL = 10
 HIDDEN = "\u00d7"
+LARGE = 10_000_000  # from here on a bare count has as many digits as a BSN
 
 
 def hide(counts: Sequence[int]) -> list[str]:
@@ -21,9 +22,24 @@ def hide(counts: Sequence[int]) -> list[str]:
     rest = sorted((i for i, count in enumerate(counts) if count >= SMALL), key=lambda i: counts[i])
     while hidden and rest and (len(hidden) < 2 or sum(counts[i] for i in hidden) < SMALL):
         hidden.add(rest.pop(0))
-    return [HIDDEN if i in hidden else str(count) for i, count in enumerate(counts)]
+    return [HIDDEN if i in hidden else written(count) for i, count in enumerate(counts)]
 
 
 def hide_one(count: int) -> str:
     """A count of its own, whose total is not told."""
-    return HIDDEN if 0 < count < SMALL else str(count)
+    return HIDDEN if 0 < count < SMALL else written(count)
+
+
+def written(count: int) -> str:
+    """A count as text. From ten million on in groups of three: eight digits in a row are what the gate takes for a BSN.
+
+    >>> written(9999999), written(13934220), read("13 934 220")
+    ('9999999', '13 934 220', 13934220)
+    """
+    return f"{count:,}".replace(",", " ") if count >= LARGE else str(count)
+
+
+def read(text: str) -> int | None:
+    """The count that `written` wrote; None for anything else."""
+    plain = text.replace(" ", "")
+    return int(plain) if plain.isascii() and plain.isdigit() and text == written(int(plain)) else None

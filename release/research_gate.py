@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from release import research_coarsen
+from release import research_coarsen, research_counts
 from release.research_counts import HIDDEN, SMALL
 from release.research_text import HEADS, kept
 from schemas.errors import DisclosureRefused
@@ -61,7 +61,8 @@ def _text(path: Path, name: str) -> None:
 
 def _counts(found: Iterable[str]) -> None:
     for shown in found:
-        if shown not in {HIDDEN, "0"} and (not shown.isdigit() or int(shown) < SMALL):
+        count = research_counts.read(shown)
+        if shown != HIDDEN and (count is None or 0 < count < SMALL):
             raise DisclosureRefused("small_count_shown")
 
 

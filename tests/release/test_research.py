@@ -14,6 +14,7 @@ import sys
 import types
 from collections import Counter, defaultdict
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -335,6 +336,30 @@ def test_hidden_counts_cannot_be_recomputed_from_the_total(counts: list[int]) ->
     assert all(text == research_counts.HIDDEN for n, text in zip(counts, shown, strict=True) if 0 < n < 10)
     left = [n for n, text in zip(counts, shown, strict=True) if text != research_counts.HIDDEN and n >= 10]
     assert not hidden or not left or (len(hidden) >= 2 and sum(hidden) >= 10)
+
+
+@given(st.integers(0, 10**11))
+def test_a_written_count_is_read_back_and_never_looks_like_a_number_of_a_person(count: int) -> None:
+    text = research_counts.written(count)
+    assert research_counts.read(text) == count
+    assert not re.search(r"\d{8}", text)
+
+
+@pytest.mark.parametrize("text", ["", "x", "-4", "1 3934220", "13934220", "13,934,220", "1 000", "\u0661\u0662"])
+def test_what_is_not_written_like_a_count_is_none(text: str) -> None:
+    assert research_counts.read(text) is None
+
+
+def test_the_gate_lets_counts_of_a_large_population_pass(folder: Path, tmp_path: Path) -> None:
+    """Sixteen countries have more than ten million rows in a table: eight digits, which is not a leak."""
+    copied = Path(shutil.copytree(folder, tmp_path / "large"))
+    text = (copied / "codebook.csv").read_text(encoding="utf-8")
+    some = next(line for line in text.splitlines()[1:] if line.rsplit(",", 1)[1].isdigit())
+    for count, fits in (("13 934 220", True), ("13934220", False)):
+        changed_line = f"{some.rsplit(',', 1)[0]},{count}"
+        (copied / "codebook.csv").write_text(text.replace(some, changed_line, 1), encoding="utf-8")
+        with nullcontext() if fits else pytest.raises(DisclosureRefused, match="identifier_in_release"):
+            gate.check_research(copied, OUTPUT)
 
 
 # Codebook ------------------------------------------------------------------------------------------------------
