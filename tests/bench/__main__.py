@@ -126,7 +126,7 @@ def measure(scale: float, *, direct: bool) -> Run:
         told = process.communicate()[1]
         wall = time.monotonic() - began
         if process.returncode:
-            raise SystemExit(f"the demo failed with exit code {process.returncode}")
+            raise SystemExit(f"scale {scale:g} failed: {told.strip().splitlines()[-1]}")  # data-free by construction
         lines = [json.loads(line) for line in told.splitlines() if line.startswith("{")]
         rows = next(line["rows"] for line in lines if line["step"] == "synthetic country")
         return Run(scale, rows, {line["step"]: line["seconds"] for line in lines}, wall, peak[0] / 2**30)
