@@ -33,7 +33,8 @@ def audit_tables(
     files
         CSV tables in long form: label columns and a value column; "totaal" as a label is the whole of its column. A
         table of magnitudes (hours, costs) has the columns grootste, tweede and bijdragers too: of every shown cell the
-        largest and second largest contribution, and the number of contributors.
+        largest and second largest contribution, and the number of contributors. A table of counts may have
+        grootste_bron: the persons of a cell that one source knows already.
     count
         Name of the value column; default the last one.
     magnitude

@@ -13,7 +13,7 @@ import numpy as np
 from release.protect.attack import Attack
 from release.protect.goals import Goals, Verdict
 from release.protect.magnitudes import narrow
-from release.protect.primary import Dominance, concentrated, dominated, estimable
+from release.protect.primary import Dominance, concentrated, dominated, effective, estimable
 from release.protect.tables import Cell, Table, sums, system_of
 
 PASS, REVIEW, FAIL = "pass", "review", "fail"
@@ -115,7 +115,7 @@ def _unsafe(tables: list[Table], limits: Limits) -> set[Cell]:
 def _judge(table: Table, unsafe: set[Cell], elsewhere: set[Cell], limits: Limits) -> Finding:
     shown = table.shown
     dominance, nk, p = _dominance(table, limits.dominance)
-    persons = {key: table.given[key].number if table.magnitude else value for key, value in shown.items()}
+    persons = {key: _persons(table, key, value) for key, value in shown.items()}
     found = {
         "threshold": [key for key, number in persons.items() if 0 < number < limits.threshold],
         "dominance": dominance,
@@ -125,6 +125,13 @@ def _judge(table: Table, unsafe: set[Cell], elsewhere: set[Cell], limits: Limits
         "group": [] if table.magnitude else _groups(table, shown, limits),
     }
     return Finding(table, found, nk, p)
+
+
+def _persons(table: Table, key: Cell, value: float) -> float:
+    """What counts against the threshold: contributors, less those that one source knows already (rule 2)."""
+    if table.magnitude:
+        return table.given[key].number
+    return float(effective(np.array([value]), np.array([table.sources.get(key, 0.0)]))[0])
 
 
 def _dominance(table: Table, rule: Dominance) -> tuple[list[Cell], list[Cell], list[Cell]]:

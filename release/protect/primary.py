@@ -106,12 +106,6 @@ def dominated(total: Floats, largest: Floats, second: Floats, rule: Dominance | 
     return concentrated(total, largest, second, rule) | estimable(total, largest, second, rule)
 
 
-def shares(hidden: Flags, levels: list[str]) -> dict[str, float]:
-    """Share of hidden cells per level (rows x measures and the level of each row): rule 0 of the design."""
-    rows = np.array(levels)
-    return {level: float(hidden[rows == level].mean()) for level in dict.fromkeys(levels)}
-
-
 def first_reason(current: Ints, flags: Flags, reason: Reason) -> Ints:
     """Give `reason` to the flagged cells that have none yet."""
     return np.where(flags & (current == Reason.SHOWN), int(reason), current)

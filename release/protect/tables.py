@@ -3,6 +3,7 @@
 A table is in long form: label columns, and one value column (the last one, or the one named). A label that means
 "total" stands for the whole of its column, so tables that share labels share cells. A table of magnitudes (hours,
 costs) says of every shown cell what dominance is judged by, in three more columns: `grootste`, `tweede`, `bijdragers`.
+A table of counts may say in `grootste_bron` how many of a cell's persons one source (a provider of care) knows already.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from release.protect.system import Floats, System, build
 from schemas.errors import ConfigError, DisclosureRefused
 
 TOTALS = frozenset({"totaal", "total", "alle", "allen", "all", "nl", "nederland", "t001038"})
+SOURCE = "grootste_bron"
 MEASURE = "\n"  # the label of a magnitude's own name: no line of a CSV has such a column
 Cell = frozenset[tuple[str, str]]
 
@@ -35,6 +37,7 @@ class Table:
     place    which column of `lines` has the value
     lines    header and cells as text, without the columns of contributions: those are not to leave
     given    of a magnitude, per cell its contributions (of hidden cells, where they were stated)
+    sources  of a count, per cell the persons that its largest source knows, where that was stated
     """
 
     name: str
@@ -46,6 +49,7 @@ class Table:
     lines: list[list[str]] = field(repr=False)
     magnitude: bool = False
     given: dict[Cell, Contributions] = field(default_factory=dict, repr=False)
+    sources: dict[Cell, float] = field(default_factory=dict, repr=False)
 
     @property
     def shown(self) -> dict[Cell, float]:
@@ -60,31 +64,41 @@ def read(path: Path, count: str | None = None, *, magnitude: bool = False, known
     contributions of a shown cell. A table that others published (`known`) needs none: it is not judged.
     """
     heads, lines = _lines(path)
-    extra = [number for number, head in enumerate(heads) if head.strip().casefold() in COLUMNS]
-    magnitude = magnitude or bool(extra)
+    named = [head.strip().casefold() for head in heads]
+    magnitude = magnitude or any(name in COLUMNS for name in named)
+    wanted = COLUMNS if magnitude else (SOURCE,)
+    extra = [named.index(name) for name in wanted if name in named]
     if magnitude and not known and len(extra) != len(COLUMNS):
         raise ConfigError("bad_table", kind="contributions")
     place = _value_column(heads, count, extra)
     kept = [number for number in range(len(heads)) if number not in extra]
     labels = tuple(heads[number] for number in kept if number != place)
-    cells: dict[Cell, Interval] = {}
-    given: dict[Cell, Contributions] = {}
-    order = sorted(extra, key=lambda number: COLUMNS.index(heads[number].strip().casefold()))
+    table = Table(path.name, labels, heads[place], {}, hashlib.sha256(path.read_bytes()).hexdigest(),
+                  kept.index(place), [[line[at] for at in kept] for line in (heads, *lines)], magnitude)  # fmt: skip
     for number, line in enumerate(lines, 2):
-        named = [line[at].strip() for at in kept if at != place]
-        labelled = [(n, v) for n, v in zip(labels, named, strict=True) if v.casefold() not in TOTALS]
+        values = [line[at].strip() for at in kept if at != place]
+        labelled = [(n, v) for n, v in zip(labels, values, strict=True) if v.casefold() not in TOTALS]
         key = frozenset([*labelled, *([(MEASURE, heads[place])] if magnitude else [])])
-        if key in cells:
+        if key in table.cells:
             raise ConfigError("bad_table", kind="twice", line=number)
         try:
-            cells[key] = printed.amount(line[place]) if magnitude else printed.count(line[place])
-            stated = contributions([line[at] for at in order], cells[key]) if extra else None
+            _take(table, key, line[place], [line[at] for at in extra])
         except printed.NotUnderstood as error:
             raise ConfigError("bad_table", kind=error.kind, line=number) from None
-        given |= {} if stated is None else {key: stated}
-    text = [[line[at] for at in kept] for line in (heads, *lines)]
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    return Table(path.name, labels, heads[place], cells, digest, kept.index(place), text, magnitude, given)
+    return table
+
+
+def _take(table: Table, key: Cell, text: str, told: list[str]) -> None:
+    """One cell with what is told of it beside its value. NotUnderstood."""
+    value = table.cells[key] = printed.amount(text) if table.magnitude else printed.count(text)
+    if table.magnitude and told:
+        stated = contributions(told, value)
+        table.given.update({} if stated is None else {key: stated})
+    elif told and told[0].strip():
+        low, high = printed.count(told[0])
+        if low < high or low > value[1]:
+            raise printed.NotUnderstood("contributions")
+        table.sources[key] = low
 
 
 def rounded(table: Table, base: float) -> Table:

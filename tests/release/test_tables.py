@@ -73,6 +73,23 @@ def test_shown_numbers_are_judged_too(tmp_path: Path, cell: str, verdict: str) -
     assert status(put(tmp_path, "a.csv", f"g,n\na,{cell}\n")) == {"a.csv": verdict}
 
 
+@pytest.mark.parametrize(
+    ("cell", "verdict"),
+    [("10,9", "fail"), ("25,10", "pass"), ("25,16", "fail"), ("50,50", "pass"), ("9,0", "fail"), ("40,", "pass")],
+)
+def test_persons_that_one_source_knows_already_do_not_count(tmp_path: Path, cell: str, verdict: str) -> None:
+    """Of 10 persons a provider of care knows 9: it sees the tenth. Who knows all of them has nothing to learn."""
+    path = put(tmp_path, "a.csv", f"g,n,grootste_bron\na,{cell}\n")
+    assert status(path) == {"a.csv": verdict}
+    assert tables.read(path).lines == [["g", "n"], ["a", cell.partition(",")[0]]], "it is not to leave"
+
+
+@pytest.mark.parametrize("cell", ["10,11", "10,x", "10,2.5"])
+def test_a_source_that_cannot_be_is_refused(tmp_path: Path, cell: str) -> None:
+    with pytest.raises(ConfigError, match="bad_table"):
+        tables.read(put(tmp_path, "a.csv", f"g,n,grootste_bron\na,{cell}\n"))
+
+
 def test_nine_tenths_in_one_category_asks_for_a_look(tmp_path: Path) -> None:
     assert status(put(tmp_path, "a.csv", "g,n\na,95\nb,10\ntotal,105\n")) == {"a.csv": "review"}
 
