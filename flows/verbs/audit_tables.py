@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +18,9 @@ app = App(name="audit-tables", help="Check CSV tables for cells that can be comp
 def audit_tables(
     *files: Path,
     count: str | None = None,
+    magnitude: bool = False,
+    known: list[Path] | None = None,
+    known_base: int = 1,
     threshold: int = 10,
     width: int = 5,
     results: Path | None = None,
@@ -27,29 +31,43 @@ def audit_tables(
     Parameters
     ----------
     files
-        CSV tables in long form: label columns and a count column; "totaal" as a label is the whole of its column.
+        CSV tables in long form: label columns and a value column; "totaal" as a label is the whole of its column. A
+        table of magnitudes (hours, costs) has the columns grootste, tweede and bijdragers too: of every shown cell the
+        largest and second largest contribution, and the number of contributors. A table of counts may have
+        grootste_bron: the persons of a cell that one source knows already.
     count
-        Name of the count column; default the last one.
+        Name of the value column; default the last one.
+    magnitude
+        All tables are magnitudes: one without those three columns is refused.
+    known
+        A table that others published, of the same persons: taken as what the reader knows already, and not judged.
+    known_base
+        Numbers in those tables were rounded to the nearest multiple of this.
     threshold
-        The smallest count that may be shown.
+        The smallest count, or number of contributors, that may be shown.
     width
         How wide the range of a hidden small count must stay.
     results
-        Where to write the results in the form of ACRO's results.json.
+        A new folder for the output checker: the tables without contributions, results.json, config.json and checksums,
+        as ACRO writes them and its viewer opens them.
     """
-    from release.protect import tables  # noqa: PLC0415 - keeps `koppel check` fast
+    from release.protect import acro, checking, tables  # noqa: PLC0415 - keeps `koppel check` fast
     from schemas.errors import ConfigError, DisclosureRefused  # noqa: PLC0415
 
-    if not files:
+    if not files or known_base < 1 or threshold < 1 or width < 1:
         raise ConfigError("bad_call")
-    found = tables.check([tables.read(file, count) for file in files], threshold=threshold, width=width)
+    own = [tables.read(file, count, magnitude=magnitude) for file in files]
+    theirs = [tables.read(file, count, magnitude=magnitude, known=True) for file in known or ()]
+    beside = [tables.rounded(table, known_base) if known_base > 1 else table for table in theirs]
+    checked = checking.check(own, beside, checking.Limits(threshold, width))
+    found = acro.document(checked, datetime.now(UTC))
     if results is not None:
-        results.write_text(json.dumps(found, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        acro.write(checked, results, found)
     if as_json:
         sys.stdout.write(json.dumps(found) + "\n")
     else:
         out = Console(highlight=False, soft_wrap=True)
-        for name, entry in found["results"].items():
-            out.print(f"{entry['status']:<7} {name}  {entry['summary']}", markup=False)
-    if found["status"] == "fail":
-        raise DisclosureRefused("unsafe_tables", files=sum(e["status"] == "fail" for e in found["results"].values()))
+        for one in checked.findings:
+            out.print(f"{one.status:<7} {one.table.name}  {one.summary}", markup=False)
+    if checked.status == checking.FAIL:
+        raise DisclosureRefused("unsafe_tables", files=sum(one.status == checking.FAIL for one in checked.findings))

@@ -9,6 +9,7 @@ with one attack per municipality on the system as it is, nothing merged.
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -146,18 +147,31 @@ def findings(
     `points` are offered as certificates; each is checked against the pattern before it counts. `evidence` is told of
     every attack.
     """
-    points, evidence = points or Points(), evidence or Evidence()
     found: dict[Place, None] = {}
-    for view in (outsider(period, hidden), singles(period, hidden)):
-        found |= dict.fromkeys(_places(period, view, evidence.add(_attack(view, points.merged))))
-    view = blocks(period, hidden)
-    for row in _rows_of(view, evidence.add(_attack(view, points.blocks))):
-        one = alone(period, hidden, row)
-        found |= dict.fromkeys(_places(period, one, evidence.add(_attack(one, points.merged))))
+    for view, ranges in attacks(lambda: period, hidden, points or Points(), evidence):
+        found |= dict.fromkeys(places(period, view, ranges))
     return list(found)
 
 
-def _places(period: Period, view: Merged, ranges: Ranges) -> list[Place]:
+def attacks(
+    now: Callable[[], Period], hidden: Flags, points: Points, evidence: Evidence | None = None, *, thorough: bool = True
+) -> Iterator[tuple[Merged, Ranges]]:
+    """Every attacker's view of the period as it is `now`, when its turn comes, and what that attacker finds.
+
+    Not `thorough`: shared witnesses only, so that more stays open than need be.
+    """
+    evidence = evidence or Evidence()
+    for look in (outsider, singles):
+        view = look(now(), hidden)
+        yield view, evidence.add(_attack(view, points.merged, singles=thorough))
+    view = blocks(now(), hidden)
+    for row in _rows_of(view, evidence.add(_attack(view, points.blocks, singles=thorough))):
+        one = alone(now(), hidden, row)
+        yield one, evidence.add(_attack(one, points.merged, singles=thorough))
+
+
+def places(period: Period, view: Merged, ranges: Ranges) -> list[Place]:
+    """(row, variable) of what an attack did not prove safe; of a crowd, its first member."""
     many = len(period.template.names)
     rows = [*view.rows.tolist(), *(int(crowd.members[0]) for crowd in view.crowds)]
     return [(rows[cell // many], cell % many) for cell in ranges.unsafe.tolist()]

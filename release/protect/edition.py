@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from release.protect import design, spec, told
+from release.protect import design, spec, told, yielding
 from release.protect.evidence import Evidence
 from release.protect.ledger import Ledger
 from release.protect.period import Period
@@ -160,11 +160,11 @@ def audit_counts(outcome: Outcome, counts: pa.Array, estimates: pa.Table | None 
 
 
 def safe_estimates(outcome: Outcome, estimates: pa.Table) -> pa.Table:
-    """Estimates (SCHATTINGEN) that may leave beside the protected table: the others lose their numbers."""
+    """Estimates (SCHATTINGEN) as they may leave beside the protected table: some coarser, some without numbers."""
     counts = outcome.protected.table["aantal"].to_numpy(zero_copy_only=False).astype(np.float64)
     cube = np.full((len(outcome.layout.halves), len(outcome.layout.areas), len(MATEN)), np.nan)
     cube[outcome.layout.place] = counts
-    return told.without_leaks(estimates, outcome.layout, outcome.periods, list(np.isnan(cube)), outcome.points)
+    return yielding.without_leaks(estimates, outcome.layout, outcome.periods, list(np.isnan(cube)), outcome.points)
 
 
 def open_edition(

@@ -15,11 +15,15 @@ from release.protect.system import Flags, Floats, Ints, System, build, propagate
 
 @dataclass(frozen=True)
 class Merged:
-    """The merged problem: areas that keep a row of their own (`rows`), then the crowds."""
+    """The merged problem: areas that keep a row of their own (`rows`), then the crowds.
+
+    `wide`: what is known of every cell without what estimates tell, which the problem has too.
+    """
 
     problem: Problem
     rows: Ints
     crowds: tuple[Crowd, ...]
+    wide: tuple[Floats, Floats]
 
 
 def outsider(period: Period, hidden: Flags) -> Merged:
@@ -65,9 +69,10 @@ def _merge(period: Period, hidden: Flags, free: int | None) -> Merged:
     reach_low[:first] = np.minimum(values, np.maximum(floor, values - margin))[:first]
     if free is not None and free >= 0:
         target[np.append(rows, np.full(len(crowds), -1)) != free] = False
-    low, high = narrowed(period, rows, low, high)  # after the goals: what an estimate tells excuses nothing
     goals = _goals(target, width, reach_low, reach_high)
-    return Merged(_problem(period, hidden, rows, system, values, (low, high), goals), rows, tuple(crowds))
+    told_too = narrowed(period, rows, low, high)  # after the goals: what an estimate tells excuses nothing
+    problem = _problem(period, hidden, rows, system, values, told_too, goals)
+    return Merged(problem, rows, tuple(crowds), (low.ravel(), high.ravel()))
 
 
 def _goals(target: Flags, width: Floats, reach_low: Floats, reach_high: Floats) -> Goals:
@@ -115,11 +120,12 @@ def blocks(period: Period, hidden: Flags) -> Merged:
         for row in range(len(own))
         for total, parts in period.template.relations
     ]
-    low, high = narrowed(period, own, low, high)
+    told_too = narrowed(period, own, low, high)
     target = np.flatnonzero(period.judged.target[own])
     goals = Goals.around(target, values.ravel(), margin=rules.margin, width=rules.width, floor=0)
     system = build(values.size, relations)
-    return Merged(_problem(period, hidden, own, system, values, (low, high), goals), own, tuple(crowds))
+    problem = _problem(period, hidden, own, system, values, told_too, goals)
+    return Merged(problem, own, tuple(crowds), (low.ravel(), high.ravel()))
 
 
 def narrowed(period: Period, rows: Ints, low: Floats, high: Floats) -> tuple[Floats, Floats]:

@@ -6,6 +6,7 @@ functions are vectorised over rows; counts are persons (contributors), never eve
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
@@ -65,24 +66,44 @@ def group_disclosed(parts: Floats, share: float) -> Flags:
     return np.asarray(np.broadcast_to(most.any(axis=1, keepdims=True), parts.shape).copy())
 
 
-def dominated(contributions: list[Floats], *, first: float = 0.5, two: float = 0.85, p: float = 0.1) -> Flags:
-    """Magnitudes only (hours, cost): one flag per cell from the contributions to it.
+@dataclass(frozen=True)
+class Dominance:
+    """Limits for magnitudes (hours, costs): the share of the largest, of the two largest, and p of the p% rule."""
 
-    (1, 50%): the largest holds more than half. (2, 85%): the two largest hold more than 85%. p%: the rest beyond the
-    two largest is less than p of the largest, so the second can estimate the first within p.
+    one: float = 0.5
+    two: float = 0.85
+    p: float = 0.1
+
+
+def top_two(contributions: list[Floats]) -> tuple[Floats, Floats, Floats]:
+    """Per cell its total, its largest and its second largest contribution: what dominance is judged by."""
+    top = [np.sort(np.concatenate([amounts, [0.0, 0.0]]))[::-1] for amounts in contributions]
+    return (
+        np.array([one.sum() for one in top]),
+        np.array([one[0] for one in top]),
+        np.array([one[1] for one in top]),
+    )
+
+
+def concentrated(total: Floats, largest: Floats, second: Floats, rule: Dominance) -> Flags:
+    """(n, k): the largest contribution is more than its share of the total, or the two largest are more than theirs.
+
+    SDC Handbook, 2nd edition, table of sensitivity rules in section 4.2. Shares are taken in thousandths, so amounts in
+    whole units (cents, minutes) are judged exactly.
     """
-    found = []
-    for amounts in contributions:
-        top = np.sort(amounts)[::-1]
-        total, one, both = float(top.sum()), float(top[:1].sum()), float(top[:2].sum())
-        found.append(total > 0 and (one > first * total or both > two * total or total - both < p * one))
-    return np.array(found, dtype=bool)
+    one, two = np.round(1000 * rule.one), np.round(1000 * rule.two)
+    return np.asarray((1000 * largest > one * total) | (1000 * (largest + second) > two * total))
 
 
-def shares(hidden: Flags, levels: list[str]) -> dict[str, float]:
-    """Share of hidden cells per level (rows x measures and the level of each row): rule 0 of the design."""
-    rows = np.array(levels)
-    return {level: float(hidden[rows == level].mean()) for level in dict.fromkeys(levels)}
+def estimable(total: Floats, largest: Floats, second: Floats, rule: Dominance) -> Flags:
+    """p%: what is left beyond the two largest is less than p of the largest, so the second can estimate it within p."""
+    return np.asarray(1000 * (total - largest - second) < np.round(1000 * rule.p) * largest)
+
+
+def dominated(total: Floats, largest: Floats, second: Floats, rule: Dominance | None = None) -> Flags:
+    """Magnitudes whose largest contributors can be estimated: (1, 50%), (2, 85%) or p% with p = 10 (rule 5)."""
+    rule = rule or Dominance()
+    return concentrated(total, largest, second, rule) | estimable(total, largest, second, rule)
 
 
 def first_reason(current: Ints, flags: Flags, reason: Reason) -> Ints:

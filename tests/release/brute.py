@@ -28,6 +28,12 @@ def allowed(counts: Floats, hidden: Flags, size: int) -> Pairs:
     return np.asarray(fits)
 
 
+def within(pairs: Pairs, low: Floats, high: Floats) -> Pairs:
+    """Those of which persons and with detention lie between these two bounds each: what an estimate leaves."""
+    persons, part = np.indices(pairs.shape)
+    return np.asarray(pairs & (persons >= low[0]) & (persons <= high[0]) & (part >= low[1]) & (part <= high[1]))
+
+
 def plus(one: Pairs, other: Pairs) -> Pairs:
     """All sums of a pair of one and a pair of the other, within the grid: in how many ways, counted, is any."""
     size = len(one)

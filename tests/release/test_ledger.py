@@ -13,7 +13,7 @@ from release.protect.edition import audit_counts, editions, protect_all, shown_t
 from release.protect.ledger import Ledger, record
 from release.protect.periods import periods
 from release.protect.primary import Reason
-from release.protect.spec import Spec
+from release.protect.spec import Spec, Table
 from schemas.errors import DisclosureRefused
 from schemas.gemeente import gemeenten
 from schemas.target_group import TARGET_GROUP
@@ -145,6 +145,36 @@ def test_other_groupings_of_the_same_data_are_attacked_together_with_the_first_r
     with pytest.raises(DisclosureRefused, match="already_shown") as caught:
         protect_all(table, without, known(tmp_path, "a"))
     assert caught.value.exit_code == 14
+
+
+def printing(*measures: str, dear: bool = False) -> Spec:
+    """The exact table with these measures alone; `dear`: other cells are the cheap ones to hide."""
+    levels = dict(zip(SPEC.levels, reversed(SPEC.levels.values()), strict=True)) if dear else SPEC.levels
+    prices = dict(zip(SPEC.measures, reversed(SPEC.measures.values()), strict=True)) if dear else SPEC.measures
+    tables = {"alles": Table(levels=list(SPEC.levels), measures=list(measures))}
+    return exact().model_copy(update={"tables": tables, "levels": levels, "measures": prices})
+
+
+def either(one: pa.Table, other: pa.Table) -> pa.Array:
+    """What somebody knows who has both."""
+    pairs = zip(one["aantal"].to_pylist(), other["aantal"].to_pylist(), strict=True)
+    return pa.array([mine if mine is not None else theirs for mine, theirs in pairs], pa.int64())
+
+
+def test_a_second_release_without_a_category_is_protected_together_with_the_first(tmp_path: Path) -> None:
+    """Use within a year is in the first only, use by kind in the second; each hides other cells of what they share.
+
+    Each is safe. Made as if the first had never been, the two together are not; made with the ledger they are.
+    """
+    table = country(20)
+    first = protect_all(table, printing("titel_eindes", "wmo_365", "niet_waarneembaar", "wmo_180")).protected.table
+    kinds = ("titel_eindes", "met_detentie", "wmo_180", "wmo_thuis_180", "wmo_opvang_180", "wmo_liep_al")
+    careless = protect_all(table, printing(*kinds, dear=True))
+    assert audit_counts(careless, careless.protected.table["aantal"].combine_chunks()) == 0
+    assert audit_counts(careless, either(first, careless.protected.table)) > 10
+    put(tmp_path, first)
+    second = protect_all(table, printing(*kinds, dear=True), known(tmp_path, "a")).protected.table
+    assert audit_counts(careless, either(first, second)) == 0
 
 
 def test_what_was_rounded_is_rounded_to_the_same_number_again(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,8 @@ def narrow(
         if attacker != OUTSIDER:
             seen[attacker] = False
         rows = [brute.allowed(values[row], seen[row], SIZE) for row in range(len(values))]
+        if period.bounds is not None:
+            rows = [brute.within(*one) for one in zip(rows, *period.bounds, strict=True)]
         low, high = brute.ranges(brute.possible(rows, grouping, SIZE))
         known = np.zeros(values.shape)
         if attacker != OUTSIDER:
@@ -94,6 +97,28 @@ def test_the_audit_tells_safe_from_unsafe() -> None:
     assert (True, False) not in told
     assert told.count((True, True)) >= 2
     assert told.count((False, False)) >= 2
+
+
+def with_estimates(rng: np.random.Generator, period: Period, hidden: Flags) -> Period:
+    """Estimates of two hidden cells, with ends up to 6 below and 10 above the count."""
+    true = period.values[:, : hidden.shape[1]]
+    told = np.zeros(hidden.shape, dtype=bool)
+    told[tuple(rng.choice(np.argwhere(hidden), 2).T)] = True
+    low = np.where(told, np.maximum(true - rng.integers(0, 7, hidden.shape), 0), 0.0)
+    return replace(period, bounds=(low, np.where(told, true + rng.integers(0, 11, hidden.shape), np.inf)))
+
+
+def test_no_cell_that_estimates_narrow_is_called_safe() -> None:
+    """The same oracle with bounds in it, on patterns that are safe without: all that the audit accepts are."""
+    told = []
+    for seed in (1, 7, 21, 37):
+        rng = np.random.default_rng(seed)
+        period, grouping, hidden = random_country(rng)
+        for _ in range(4):
+            bounded = with_estimates(rng, period, hidden)
+            told.append((audit(bounded, hidden) == 0, narrow(bounded, hidden, grouping) == []))
+    assert (True, False) not in told
+    assert told.count((True, True)) >= 4 and (False, False) in told
 
 
 def test_enumeration_by_area_is_enumeration_of_all_tables() -> None:

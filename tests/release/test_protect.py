@@ -178,7 +178,7 @@ def test_the_rules_in_numbers() -> None:
         [True, False, False],
     ]
     amounts = [np.array([60.0, 20, 20]), np.array([30.0, 30, 20, 20]), np.array([45.0, 45, 5, 5])]
-    assert primary.dominated(amounts).tolist() == [True, False, True]
+    assert primary.dominated(*primary.top_two(amounts)).tolist() == [True, False, True]
 
 
 SPEC = specification.load()

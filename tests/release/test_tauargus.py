@@ -6,9 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from pytauargus import protect
 
 from release.protect.attack import Attack
 from release.protect.goals import Goals, Verdict
+from release.protect.magnitudes import Contributions
+from release.protect.primary import Dominance, dominated, top_two
 from release.protect.problem import Problem
 from release.protect.secondary import cheapest, suppress
 from release.protect.system import Flags, Floats, System
@@ -77,3 +80,30 @@ def test_our_attack_finds_their_pattern_safe(tmp_path: Path) -> None:
         problem, need = task_of(system, values, primary)
         hidden = Table(tmp_path, system, values).optimum(primary, problem.cost, need)
         assert len(Attack(system, *problem.known(hidden)).run(problem.goals, values).unsafe) == 0
+
+
+@pytest.mark.parametrize(
+    ("rule", "ours"), [("NK(1,50)", (0.5, 9, 0)), ("NK(2,85)", (9, 0.85, 0)), ("P(10,100,1)", (9, 9, 0.1))]
+)
+def test_the_same_sensitive_magnitudes_and_protection_levels(
+    tmp_path: Path, rule: str, ours: tuple[float, float, float]
+) -> None:
+    """Hours of 30 persons by two labels, with all margins: what is unsafe, and how much it must hide upwards."""
+    limit, unsafe = Dominance(*ours), 0
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        hours = np.round(np.exp(rng.normal(3, 1.2, 30))).astype(int) + 1
+        rows, columns = rng.choice(list("abc"), 30), rng.choice(list("xyz"), 30)
+        records = {"rij": rows.tolist(), "kol": columns.tolist(), "uren": hours.tolist()}
+        found = protect(records, ["rij", "kol"], "uren", rule, "MOD(1,5,1,0,0)", workdir=str(tmp_path)).tables[0]
+        for cell in found.dataframe().to_dict("records"):
+            inside = np.isin(rows, [cell["rij"]]) | (cell["rij"] == "Total")
+            inside &= np.isin(columns, [cell["kol"]]) | (cell["kol"] == "Total")
+            if inside.any():
+                total, one, two = top_two([hours[inside].astype(float)])
+                reach = Contributions(float(one[0]), float(two[0]), int(inside.sum())).reach(limit)
+                assert (cell["status"] == "U") == dominated(total, one, two, limit)[0]
+                level = max(reach - total[0], 1)  # theirs are whole numbers, from 1
+                assert cell["status"] != "U" or abs(cell["upper"] - level) <= 0.5
+                unsafe += cell["status"] == "U"
+    assert unsafe > 3
