@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from importlib import metadata
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -29,7 +30,11 @@ from flows.verbs.serve import serve
 from flows.verbs.status import status
 from schemas.errors import KoppelError
 
-app = App(name="koppel", help="Link registers about vulnerable people without anyone learning who they are.")
+app = App(
+    name="koppel",
+    help="Link registers about vulnerable people without anyone learning who they are.",
+    version=lambda: metadata.version("koppelpunt"),
+)
 synthetic_app = App(name="synthetic", help="A synthetic Netherlands, calibrated on published figures.")
 app.command(scan)
 app.command(synthetic_app)

@@ -27,6 +27,7 @@ from schemas.errors import DeliveryError
 
 Progress = Callable[[str, int, int | None], None]
 QUOTA = 5_000_000  # elements per request; a register that has more persons needs an evaluator that agrees to it
+TOTAL = 20_000_000  # elements of one source in the life of a key: four full requests, a fifth of the number space
 LEDGER = "blind"  # requests are counted in a ledger like deliveries, under this name
 
 
@@ -37,10 +38,14 @@ def evaluate(
     out: Path,
     *,
     quota: int = QUOTA,
+    total: int = TOTAL,
     ledger: Ledger | None = None,
     progress: Progress | None = None,
 ) -> int:
     """Answer a request in the new folder `out`; returns the elements evaluated.
+
+    `quota` bounds one request. Points say nothing about who is asked for, so with a `ledger` a source may ask for no
+    more than `total` of them in all its requests together: who could go on asking would have the whole population.
 
     Raises DeliveryError bad_manifest, bad_signature, over_quota, replay, sequence_gap, bad_hash,
     unsealing_failed, bad_schema, bad_element, row_count_mismatch; ConfigError wrong_domain, output_exists;
@@ -52,6 +57,9 @@ def evaluate(
         raise DeliveryError("over_quota", rows=asked.elements, quota=quota)
     if ledger is not None:
         ledger.require_next(LEDGER, asked.supplier, asked.sequence, digest)
+        together = ledger.counted(LEDGER, asked.supplier, unknown=quota) + asked.elements
+        if together > total:
+            raise DeliveryError("over_quota", rows=together, quota=total)
     if seal.file_hash(request / files.ASKED) != asked.sha256:
         raise DeliveryError("bad_hash", file=files.ASKED)
     proofs: list[str] = []
@@ -63,7 +71,7 @@ def evaluate(
         answer = Answer(format="koppelpunt/blind-answer/1", request=digest, sha256=sealed, proofs=tuple(proofs))
         (part / files.ANSWER).write_bytes(files.encode(answer))
     if ledger is not None:
-        ledger.record(LEDGER, asked.supplier, asked.sequence, digest)
+        ledger.record(LEDGER, asked.supplier, asked.sequence, digest, asked.elements)
     return asked.elements
 
 

@@ -62,16 +62,19 @@ def _blind(given: argparse.Namespace) -> Answer:
 
 def _evaluate(given: argparse.Namespace) -> Answer:
     """The evaluator answers."""
-    from pseudonymize.blind_evaluate import QUOTA, evaluate  # noqa: PLC0415
+    from pseudonymize.blind_evaluate import QUOTA, TOTAL, evaluate  # noqa: PLC0415
     from pseudonymize.blind_keys import EvaluatorKeys  # noqa: PLC0415
     from pseudonymize.ledger import Ledger  # noqa: PLC0415
     from pseudonymize.parties import PublicKeys  # noqa: PLC0415
 
     ledger = Ledger(given.ledger) if given.ledger else None
-    quota = QUOTA if given.quota is None else given.quota
+    limits = {
+        "quota": QUOTA if given.quota is None else given.quota,
+        "total": TOTAL if given.total is None else given.total,
+    }
     keys, public = EvaluatorKeys(given.keys), PublicKeys.load(given.public)
     tell = telling.lines() if given.progress else None
-    done = evaluate(given.request, keys, public, given.out, quota=quota, ledger=ledger, progress=tell)
+    done = evaluate(given.request, keys, public, given.out, **limits, ledger=ledger, progress=tell)
     return {"elements": done}
 
 
@@ -106,7 +109,7 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]]
     "evaluator": (_evaluator, ("home", "project", "epoch")),
     "blind-adopt": (_adopt, ("public", "evaluator", "out", "hybrid!")),
     "blind": (_blind, ("source", "agreement", "keys", "evaluator", "out", "state", "sequence", "hybrid!", "progress!")),
-    "evaluate": (_evaluate, ("request", "keys", "public", "out", "quota?", "ledger?", "progress!")),
+    "evaluate": (_evaluate, ("request", "keys", "public", "out", "quota?", "total?", "ledger?", "progress!")),
     "deliver-blind": (
         _deliver,
         (
@@ -115,4 +118,8 @@ VERBS: dict[str, tuple[Callable[[argparse.Namespace], Answer], tuple[str, ...]]]
         ),
     ),
 }
-KINDS: dict[str, Callable[[str], Any]] = {"quota": int, **{name: Path for name in ("evaluator", "answer", "state")}}
+KINDS: dict[str, Callable[[str], Any]] = {
+    "quota": int,
+    "total": int,
+    **{name: Path for name in ("evaluator", "answer", "state")},
+}

@@ -27,10 +27,14 @@ _USABLE = 255
 
 @dataclass(frozen=True)
 class Canonical:
-    """`values`: canonical bytes, null where unusable; `reasons`: code where unusable, null where usable."""
+    """`values`: canonical bytes, null where unusable; `reasons`: code where unusable, null where usable.
+
+    `blank`: every cell was empty, so there is nothing to use, to refuse or to count.
+    """
 
     values: pa.Array
     reasons: pa.Array
+    blank: bool = False
 
 
 def canonical_bsn(text: pa.Array | pa.ChunkedArray, *, synthetic: bool) -> Canonical:
@@ -89,7 +93,7 @@ def _denied(numbers: npt.NDArray[np.int32]) -> npt.NDArray[np.intp]:
 def canonical_opaque(text: pa.Array | pa.ChunkedArray, name: str) -> Canonical:
     """Canonical SKN or VIP numbers: outer blanks stripped, 1 to 32 printable ASCII characters, else a reason."""
     if text.null_count == len(text):
-        return Canonical(pa.nulls(len(text), pa.binary()), pa.repeat(f"{name}_LEEG", len(text)))
+        return Canonical(pa.nulls(len(text), pa.binary()), pa.repeat(f"{name}_LEEG", len(text)), blank=True)
     encoded = flat(text).cast(pa.string()).dictionary_encode()
     trimmed = pc.ascii_trim(encoded.dictionary, characters=bsn.OUTER_BLANKS)
     empty = pc.equal(pc.binary_length(trimmed), 0)
@@ -111,6 +115,8 @@ def pseudonyms(prf: Stage, values: pa.Array | pa.ChunkedArray, size: int = PSEUD
     Work is done on distinct values, unless the kernel is on: it is faster than looking for them.
     """
     given = flat(values)
+    if given.null_count == len(given):
+        return pa.nulls(len(given), pa.binary(size))
     if not fast.running():
         encoded = given.dictionary_encode()
         return fixed_size(_made(prf, encoded.dictionary, size), size).take(encoded.indices)

@@ -77,6 +77,8 @@ def _has(rules: Rules, table: pa.Table, name: str) -> bool:
 
 def _refused(name: str, found: Canonical) -> Canonical:
     """A type the agreement does not name: nothing is usable; what was delivered gets that as its reason."""
+    if found.blank:
+        return found
     empty = f"{name.upper()}_LEEG"
     reasons = pc.if_else(pc.equal(found.reasons, empty), empty, f"{name.upper()}_NIET_OVEREENGEKOMEN")
     reasons = pc.fill_null(reasons, f"{name.upper()}_NIET_OVEREENGEKOMEN")

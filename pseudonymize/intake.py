@@ -159,6 +159,8 @@ def _count_identifiers(
     for column in COLUMNS:
         values = found[column]
         report.usable[column] += len(values.values) - values.values.null_count
+        if values.blank:
+            continue
         if not values.values.null_count:
             none = pc.and_(none, False)
             continue

@@ -11,6 +11,8 @@ from typing import Any
 from schemas.errors import DeliveryError
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+Accepted = dict[str, dict[str, dict[str, str]]]  # manifests by register, supplier and number
+Counted = dict[str, dict[str, dict[str, int]]]  # how much each of them asked for, where that is remembered
 
 
 class Ledger:
@@ -18,7 +20,7 @@ class Ledger:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._accepted: dict[str, dict[str, dict[str, str]]] = _read(path)
+        self._accepted, self._counted = _read(path)
 
     def knows(self, register: str, supplier: str, sequence: int, manifest: str) -> bool:
         """True when exactly this manifest was accepted under this number: a resumed run, nothing to do."""
@@ -43,12 +45,22 @@ class Ledger:
         if sequence > due + waiting:
             raise DeliveryError("sequence_gap", register=register, sequence=sequence, missing=due + waiting)
 
-    def record(self, register: str, supplier: str, sequence: int, manifest: str) -> None:
-        """Accept a delivery, durably. Recording the same one again changes nothing; else as require_next."""
+    def counted(self, register: str, supplier: str, unknown: int) -> int:
+        """The sum of what was counted with every accepted number; `unknown` for one that was recorded without."""
+        counts = self._counted.get(register, {}).get(supplier, {})
+        return sum(counts.get(number, unknown) for number in self._of(register, supplier))
+
+    def record(self, register: str, supplier: str, sequence: int, manifest: str, count: int | None = None) -> None:
+        """Accept a delivery, durably. Recording the same one again changes nothing; else as require_next.
+
+        `count` is remembered for `counted`.
+        """
         if self.knows(register, supplier, sequence, manifest):
             return
         self.require_next(register, supplier, sequence, manifest)
         self._accepted.setdefault(register, {}).setdefault(supplier, {})[str(sequence)] = manifest
+        if count is not None:
+            self._counted.setdefault(register, {}).setdefault(supplier, {})[str(sequence)] = count
         self._write()
 
     def _of(self, register: str, supplier: str) -> dict[str, str]:
@@ -58,22 +70,32 @@ class Ledger:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         part = self._path.with_name(f".{self._path.name}.part")
         with part.open("w", encoding="ascii") as file:
-            json.dump({"accepted": self._accepted}, file, indent=1, sort_keys=True)
+            counted = {"counted": self._counted} if self._counted else {}
+            json.dump({"accepted": self._accepted, **counted}, file, indent=1, sort_keys=True)
             file.flush()
             os.fsync(file.fileno())
         part.replace(self._path)
 
 
-def _read(path: Path) -> dict[str, dict[str, dict[str, str]]]:
+def _read(path: Path) -> tuple[Accepted, Counted]:
     """The ledger's contents; a damaged one is an error, never an empty ledger (that would accept replays)."""
     if not path.exists():
-        return {}
+        return {}, {}
     try:
-        found: dict[str, Any] = json.loads(path.read_bytes())["accepted"]
-        entries = [item for register in found.values() for supplier in register.values() for item in supplier.items()]
-        sound = all(number.isascii() and number.isdigit() and _SHA256.fullmatch(text) for number, text in entries)
+        whole = json.loads(path.read_bytes())
+        found, counted = whole["accepted"], whole.get("counted", {})
+        sound = all(_numbered(number) and _SHA256.fullmatch(text) for number, text in _entries(found))
+        sound = sound and all(_numbered(number) and type(n) is int and n >= 0 for number, n in _entries(counted))
     except (ValueError, KeyError, AttributeError, TypeError):
         sound = False
     if not sound:
         raise DeliveryError("damaged_ledger")
-    return found
+    return found, counted
+
+
+def _entries(found: dict[str, dict[str, dict[str, Any]]]) -> list[tuple[str, Any]]:
+    return [item for register in found.values() for supplier in register.values() for item in supplier.items()]
+
+
+def _numbered(text: str) -> bool:
+    return text.isascii() and text.isdigit()

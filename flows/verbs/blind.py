@@ -101,6 +101,7 @@ def answer(
     public: Public,
     out_folder: Out,
     quota: int | None = None,
+    total: int | None = None,
     ledger: Path | None = None,
     quiet: Quiet = False,
     config: Config = None,
@@ -114,6 +115,8 @@ def answer(
         The folder the source sent.
     quota
         Most points in one request; default 5,000,000.
+    total
+        Most points of one source in all its requests together; default 20,000,000. Needs the ledger.
     ledger
         File that remembers what was asked: a request asked twice, or out of order, is refused.
     """
@@ -123,6 +126,7 @@ def answer(
         "public": public,
         "out": out_folder,
         "quota": quota,
+        "total": total,
         "ledger": ledger,
     }
     show(_watched("blind_answered", config, "evaluate", as_json, quiet, told), as_json, "Answer")

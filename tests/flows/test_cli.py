@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,13 @@ def verbs(group: App, path: tuple[str, ...] = ()) -> list[str]:
 
 def test_the_list_of_verbs_is_complete() -> None:
     assert {"demo", "run", "status", "check", "deliver", "synthetic make"} <= set(verbs(app))
+
+
+def test_it_says_which_version_it_is() -> None:
+    """What a supplier is asked for first when something goes wrong; supplier.md says to try it."""
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["version"]
+    done = koppel("--version")
+    assert (done.returncode, done.stdout.strip()) == (0, declared)
 
 
 @pytest.mark.parametrize("verb", verbs(app))

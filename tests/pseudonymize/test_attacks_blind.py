@@ -16,8 +16,10 @@ import pytest
 
 from pseudonymize.blind_keys import EvaluatorKeys, create_evaluator
 from pseudonymize.convert import convert, to_recipient
+from pseudonymize.ledger import Ledger
+from pseudonymize.population import Population
 from schemas.errors import DeliveryError
-from tests.pseudonymize.conftest import INJUS_HEAD, World, injus_row
+from tests.pseudonymize.conftest import INJUS_HEAD, PLANTED, World, injus_row
 from tests.pseudonymize.redteam import Attacker, space
 from tests.pseudonymize.test_attacks import noted, persons
 from tests.pseudonymize.test_blind import Country
@@ -118,11 +120,11 @@ PROBES = 30
 
 
 def test_probing_through_the_evaluator_finds_only_what_was_asked_and_the_quota_bounds_it(
-    blind_site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A rogue source with help at the linker: each number asked about tells whether that person is in the data."""
-    country, world = blind_site.country, blind_site.country.world
-    asked = [*sorted(blind_site.numbers)[:3], *(n for n in space()[:PROBES] if n not in blind_site.numbers)]
+    country, world = site.country, site.country.world
+    asked = [*sorted(site.numbers)[:3], *(n for n in space()[:PROBES] if n not in site.numbers)]
     rows = [injus_row(i, bsn=number.decode(), skn="") for i, number in enumerate(asked)]
     source = world.extract("probe.csv", INJUS_HEAD, rows)
     request = country.ask(source, sequence=2)
@@ -139,29 +141,69 @@ def test_probing_through_the_evaluator_finds_only_what_was_asked_and_the_quota_b
     hits = {
         known.get(row["row_id"]) for row in pq.read_table(tmp_path / "probe.parquet").to_pylist() if row["bsn"] in links
     }
-    assert {number for number in hits if number in set(asked)} == blind_site.numbers & set(asked)
-    assert len(blind_site.numbers & set(asked)) == 3  # and of the other 37 it learns nothing
+    assert {number for number in hits if number in set(asked)} == site.numbers & set(asked)
+    assert len(site.numbers & set(asked)) == 3  # and of the other 37 it learns nothing
 
 
-def test_the_evaluator_gets_nobody_from_what_it_is_asked(blind_site: Site, tmp_path: Path) -> None:
+def request_for(site: Site, numbers: list[bytes], sequence: int) -> Path:
+    """A request for these numbers, as the supplier tool makes it."""
+    rows = [injus_row(i, bsn=number.decode(), skn="") for i, number in enumerate(numbers)]
+    source = site.country.world.extract(f"whole-{len(numbers)}-{sequence}.csv", INJUS_HEAD, rows)
+    return site.country.ask(source, sequence=sequence)
+
+
+def test_asking_for_the_whole_population_is_refused_at_once_and_in_pieces(
+    site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The TTP's own people and a source hold K_T, and in the hybrid K_S too; they lack one key, and ask its holder.
+
+    The evaluator sees random points and counts them: those of one request, and those of all requests together.
+    """
+    whole, third = space()[:SIZE], SIZE // 3
+    with pytest.raises(DeliveryError, match="dense_numbers"):
+        request_for(site, whole, 1)  # the honest tool refuses an extract that is an enumeration
+    monkeypatch.setattr(Population, "require_sparse", lambda self: None)  # so theirs does not look
+    ledger, extra = Ledger(tmp_path / "asked.json"), 2 * PLANTED
+    limits = {"quota": SIZE // 2, "total": third + extra, "ledger": ledger}
+    asked = [(whole, 1), (whole[:third], 1), (whole[third : 2 * third], 2), (whole[2 * third :], 2)]
+    outcome = []
+    for numbers, sequence in asked:
+        request = request_for(site, numbers, sequence)
+        try:
+            shutil.rmtree(site.country.evaluate(request, **limits))
+            outcome.append("answered")
+        except DeliveryError as error:
+            outcome.append(error.code)
+        shutil.rmtree(request)  # the other tests look at what the evaluator was asked by others
+        for state in (site.country.files / "state").glob("whole-*"):
+            state.unlink()
+    assert outcome == ["over_quota", "answered", "over_quota", "over_quota"]
+    assert ledger.counted("blind", VICTIM, unknown=0) == third + extra
+    held = site.give(tmp_path / "held", "converter", "linker", "another source")
+    assert "oprf" not in {key.kind for key in held.keys}
+    assert held.numbers() == set()
+
+
+def test_the_evaluator_gets_nobody_from_what_it_is_asked(site: Site, tmp_path: Path) -> None:
     """It knows the point of every number, and sees points under blinds that it does not have."""
-    attacker = blind_site.give(tmp_path, "evaluator")
+    attacker = site.give(tmp_path, "evaluator")
     assert len(attacker.seen()) >= PERSONS
     assert {key.kind for key in attacker.keys} == {"oprf"}
     assert attacker.numbers() == set()
 
 
-def test_the_evaluator_and_the_linker_get_nobody_for_lack_of_k_t(blind_site: Site, tmp_path: Path) -> None:
-    attacker = blind_site.give(tmp_path, "evaluator", "linker")
+def test_the_evaluator_and_the_linker_get_nobody_for_lack_of_k_t(site: Site, tmp_path: Path) -> None:
+    attacker = site.give(tmp_path, "evaluator", "linker")
     assert attacker.tables["payload"].num_rows >= PERSONS
     assert attacker.numbers() == set()
 
 
-def test_in_blind_mode_the_whole_ttp_with_a_source_gets_nobody(blind_site: Site, tmp_path: Path) -> None:
-    """Where mode A gives everybody: there is no K_S that a source could bring along."""
-    attacker = blind_site.give(tmp_path, "converter", "linker", "another source")
-    assert {"link", "recipient"} <= {key.kind for key in attacker.keys}
-    assert "pre" not in {key.kind for key in attacker.keys}
+def test_in_blind_mode_the_whole_ttp_with_a_source_gets_nobody(site: Site, tmp_path: Path) -> None:
+    """Where mode A gives everybody. In blind mode a source has no K_S to bring along; in the hybrid it has, and that is
+    not enough without the evaluator's key."""
+    attacker = site.give(tmp_path, "converter", "linker", "another source")
+    kinds = {key.kind for key in attacker.keys}
+    assert {"link", "recipient"} <= kinds and ("pre" in kinds) is site.hybrid
     assert attacker.numbers() == set()
 
 
@@ -179,8 +221,8 @@ def test_in_the_hybrid_they_get_nobody_without_k_s_and_everybody_with_it(hybrid_
     assert attacker.numbers() == hybrid_site.numbers
 
 
-def test_after_the_evaluators_key_is_gone_they_get_nobody(blind_site: Site, tmp_path: Path) -> None:
-    blind_site.give(tmp_path, "evaluator", "converter", "linker", "another source")
+def test_after_the_evaluators_key_is_gone_they_get_nobody(site: Site, tmp_path: Path) -> None:
+    site.give(tmp_path, "evaluator", "converter", "linker", "another source")
     (tmp_path / "evaluator" / "oprf.key").chmod(0o600)
     (tmp_path / "evaluator" / "oprf.key").unlink()
     assert Attacker(tmp_path, SIZE).numbers() == set()

@@ -627,6 +627,34 @@ def test_with_a_ledger_each_request_is_answered_once_and_in_order(asked: Asked, 
         go(signed_again(asked, tmp_path, sequence=3), "drie")
 
 
+def test_a_ledger_bounds_what_a_source_asks_in_all_its_requests_together(asked: Asked, tmp_path: Path) -> None:
+    """Exactly the total may be asked; a request that was recorded without its size counts as a full one."""
+    book, total = tmp_path / "ledger.json", 2 * ELEMENTS
+
+    def go(sequence: int, **limits: int) -> int:
+        request = signed_again(asked, tmp_path / f"asked-{len(list(tmp_path.iterdir()))}", sequence=sequence)
+        where = asked.country.evaluator, asked.country.world.public, tmp_path / f"answer-{sequence}"
+        return evaluate(request, *where, ledger=Ledger(book), **limits)
+
+    assert [go(1, total=total), go(2, total=total)] == [ELEMENTS, ELEMENTS]
+    with pytest.raises(DeliveryError, match="over_quota") as refused:
+        go(3, total=total)
+    assert refused.value.facts == {"rows": 3 * ELEMENTS, "quota": total}
+    assert not (tmp_path / "answer-3").exists()
+    old = json.loads(book.read_text())
+    book.write_text(json.dumps({"accepted": old["accepted"]}))  # as before sizes were remembered
+    with pytest.raises(DeliveryError, match="over_quota"):
+        go(3, quota=100, total=2 * 100 + ELEMENTS - 1)
+    assert go(3, quota=100, total=2 * 100 + ELEMENTS) == ELEMENTS
+
+
+@pytest.mark.parametrize("damage", [{"blind": {"dji": {"1": -1}}}, {"blind": {"dji": {"1": "9"}}}, {"blind": 3}, [1]])
+def test_a_damaged_count_is_an_error_and_never_nothing(tmp_path: Path, damage: object) -> None:
+    (tmp_path / "ledger.json").write_text(json.dumps({"accepted": {}, "counted": damage}))
+    with pytest.raises(DeliveryError, match="damaged_ledger"):
+        Ledger(tmp_path / "ledger.json")
+
+
 @pytest.mark.parametrize("text", [b"{", b'{"a": 1, "a": 2}', b"[1]", b" " * (16 << 20) + b"{}"])
 def test_a_damaged_answer_is_refused(text: bytes) -> None:
     with pytest.raises(DeliveryError, match="bad_manifest"):

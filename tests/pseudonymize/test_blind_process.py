@@ -86,6 +86,9 @@ def test_a_failed_delivery_keeps_the_state(parties: tuple[World, Path]) -> None:
     where = ["--request", str(files / "request"), "--keys", str(home), "--public", str(world.keys / "public")]
     code, answer = run(["evaluate", *where, "--out", str(files / "answer"), "--quota", "19"])
     assert (code, answer["code"], answer["facts"]) == (11, "over_quota", {"rows": 26, "quota": 19})
+    together = ["--total", "25", "--ledger", str(world.home / "ledger.json")]
+    code, answer = run(["evaluate", *where, "--out", str(files / "answer"), *together])
+    assert (code, answer["code"], answer["facts"]) == (11, "over_quota", {"rows": 26, "quota": 25})
     assert run(["evaluate", *where, "--out", str(files / "answer")])[0] == 0
     world.injus(44)  # the extract changes under our hands
     more = ["--public", str(world.keys / "public"), "--answer", str(files / "answer"), "--out", str(files / "out")]

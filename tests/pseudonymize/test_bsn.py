@@ -12,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pseudonymize import bsn, canary
-from pseudonymize.columns import canonical_bsn, canonical_opaque
+from pseudonymize.columns import canonical_bsn, canonical_opaque, pseudonyms
+from pseudonymize.identify import Rules, emptied, identifiers
+from pseudonymize.prf import Prf
+from pseudonymize.secret import Secret
 
 LOW = "000000012"  # passes the 11-proef and lies below every number ever issued
 MADE = "700000003"  # remainder 5: can never be a BSN
@@ -154,3 +157,33 @@ def test_a_number_shows_itself_masked_and_is_not_copied() -> None:
 def test_an_skn_is_opaque_ascii_of_at_most_32(text: str | None, value: bytes | None, reason: str | None) -> None:
     column = canonical_opaque(pa.array([text], pa.string()), "SKN")
     assert (column.values.to_pylist(), column.reasons.to_pylist()) == ([value], [reason])
+
+
+BSN_ALONE = Rules(synthetic=True, types=frozenset({bsn.SYNTHETIC}))
+
+
+@pytest.mark.parametrize(
+    ("skn", "blank", "reasons"),
+    [
+        ([None, None], True, ["SKN_LEEG", "SKN_LEEG"]),
+        ([None, "A1"], False, ["SKN_LEEG", "SKN_NIET_OVEREENGEKOMEN"]),
+        (["", " "], False, ["SKN_LEEG", "SKN_LEEG"]),
+    ],
+)
+def test_a_type_that_is_not_agreed_is_refused_where_it_was_delivered(
+    skn: list[str | None], blank: bool, reasons: list[str]
+) -> None:
+    """A column that is empty as a whole is not looked at cell by cell, and tells the same."""
+    table = pa.table({"bsn": [MADE, MADE], "skn": pa.array(skn, pa.string())})
+    found = identifiers(BSN_ALONE, table)["skn"]
+    assert (found.blank, found.reasons.to_pylist()) == (blank, reasons)
+    assert found.values.null_count == 2
+    assert emptied("skn", found).to_pylist() == [one.endswith("OVEREENGEKOMEN") for one in reasons]
+
+
+@pytest.mark.parametrize("size", [16, 32])
+@pytest.mark.parametrize("rows", [0, 3])
+def test_a_column_without_identifiers_has_no_pseudonyms(size: int, rows: int) -> None:
+    made = pseudonyms(Prf(Secret(bytes(32))), pa.nulls(rows, pa.binary()), size)
+    assert made.type == pa.binary(size)
+    assert made.to_pylist() == [None] * rows
