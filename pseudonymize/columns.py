@@ -123,8 +123,8 @@ def pseudonyms(prf: Stage, values: pa.Array | pa.ChunkedArray, size: int = PSEUD
     if not given.null_count:
         return fixed_size(_made(prf, given, size), size)
     valid = np.asarray(given.is_valid())
-    rows = np.zeros((len(given), size), np.uint8)
-    rows[valid] = np.frombuffer(_made(prf, given.drop_null(), size), np.uint8).reshape(-1, size)
+    rows = np.zeros(len(given), f"V{size}")  # each one value: those are copied in runs
+    rows[valid] = np.frombuffer(_made(prf, given.drop_null(), size), rows.dtype)
     return fixed_size(rows.tobytes(), size, valid)
 
 

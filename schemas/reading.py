@@ -27,6 +27,7 @@ from schemas.register import Register
 
 BATCH_ROWS = 131_072
 CSV_BLOCK = 2 << 20
+CHUNK = 1 << 20
 XLSX_MAX_ROWS = 1_048_576
 XLSX_MAX_EMPTY = 10_000
 XLSX_MAX_BYTES = 1 << 30  # unpacked, all parts: a full sheet of a register stays below it
@@ -83,8 +84,9 @@ def encoding_of(path: Path) -> str:
     decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
         try:
-            while chunk := file.read(1 << 20):
-                decoder.decode(chunk)
+            while chunk := file.read(CHUNK):
+                if decoder.getstate()[0] or not chunk.isascii():  # ASCII after whole characters needs no decoding
+                    decoder.decode(chunk)
             decoder.decode(b"", final=True)
         except UnicodeDecodeError:
             return "windows-1252"

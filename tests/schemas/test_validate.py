@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl import Workbook
 
+from schemas import reading
 from schemas.column import Role
 from schemas.errors import DeliveryError
 from schemas.reading import TextBatch, batches
@@ -195,6 +196,26 @@ def test_no_row_is_ever_lost_whatever_it_holds(rows: list[dict[str, str | None]]
 def write_csv(path: Path, rows: list[list[str]], encoding: str = "utf-8", separator: str = ";") -> Path:
     path.write_bytes("\n".join(separator.join(row) for row in rows).encode(encoding) + b"\n")
     return path
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        (b"abcdefgh", "utf8"),
+        (b"abc\xc3\xabfgh", "utf8"),  # a letter of two bytes, cut in half where a piece of four ends
+        (b"abc\xc3defgh", "windows-1252"),  # half a letter, and then a piece that by itself is fine
+        (b"abcdefg\xc3", "windows-1252"),  # half a letter at the end of the file
+        (b"abcd\xabfgh", "windows-1252"),
+        (b"", "utf8"),
+    ],
+)
+def test_the_encoding_is_that_of_the_whole_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, encoding: str
+) -> None:
+    """It is read in pieces; a piece of plain ASCII is not decoded, unless a letter is still open."""
+    monkeypatch.setattr(reading, "CHUNK", 4)
+    (tmp_path / "x.csv").write_bytes(content)
+    assert reading.encoding_of(tmp_path / "x.csv") == encoding
 
 
 @pytest.mark.parametrize("separator", [";", ",", "\t"])
