@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from estimation.arrays import Bools, Floats, Ints, Rng
-from estimation.tables import NEVER, Linked, Units, half_index
+from estimation.tables import NEVER, NONE, Linked, Units, half_index
 from schemas.errors import ConfigError
 
 KINDS = ("gevoeligheid", "precisie", "voorlopig", "keten", "plaats")
@@ -71,12 +71,15 @@ def sensitivity(rng: Rng, units: Units, sample: Sample, count: int) -> Floats:
 def known_ends(rng: Rng, linked: Linked, sample: Sample, count: int) -> tuple[Floats, Ints]:
     """(share of title ends that are known R x T, number that are not R x T): unknown, hidden and unregistered ones.
 
-    Unknown ends are found by the end of care; an unknown end hides the earlier ones of who came back (`_hidden`); and
-    some ends stand in no chain with realised care at all: a share of all ends, from the sample (`keten`).
+    Unknown ends are found by the end of care, less those of who died or was deported before them, who are no leavers
+    (the share that known ends have); an unknown end hides the earlier ones of who came back (`_hidden`); and some ends
+    stand in no chain with realised care at all: a share of all ends, from the sample (`keten`).
     """
-    missing = _unknown(rng, linked, count)
+    gone, stand = linked.departed
+    missing = rng.binomial(_unknown(rng, linked, count), rng.beta(stand + 0.5, gone + 0.5, size=(count, 1)))
     counted = np.bincount(linked.units.half, minlength=len(linked.halves)).astype(np.float64)
     missing += _hidden(rng, linked, missing, counted)
+    missing += _inside_again(rng, linked, missing, counted)
     registered = rng.beta(*sample.posterior("keten", ONE_PERCENT), size=count)[:, None]
     missing += rng.negative_binomial(counted + missing + 0.5, registered)
     return (counted + 0.5) / (counted + 0.5 + missing), missing
@@ -88,16 +91,21 @@ def _unknown(rng: Rng, linked: Linked, count: int) -> Ints:
     A title without a known end has ended when the care has: about then, as with known ends. Care is not always
     closed in the register either; the chance that it is, is learned from chains whose end is known. So per half-year
     missing ends = closed care of chains without an end / that chance, negative binomial given beta draws of it.
+    Learned from the last chain of a person alone: the care of who came back ends with the later one, as it does in a
+    chain without an end, which holds all that came after.
     """
     halves, start = len(linked.halves), half_index(linked.halves[0])
     title, care = linked.chain_end - start, linked.chain_care - start
-    known, closed = linked.chain_end >= 0, (linked.chain_care >= 0) & (care < halves)
+    open_, closed = linked.chain_end < 0, (linked.chain_care >= 0) & (care < halves)
+    known = ~open_ & (linked.chain_after == NONE)
     inside = known & (title >= 0) & (title < halves)
-    spread = np.full((halves, halves + 1), 1e-3)  # half-year of care end -> of title end; the last is outside
-    np.fill_diagonal(spread, 1.0)
-    both = known & closed & (care >= 0)
-    np.add.at(spread, (care[both], np.where(inside[both], title[both], halves)), 1.0)
-    found = np.bincount(care[~known & closed & (care >= 0)], minlength=halves)
+    # Half-year of care end, from the one before the period on -> of title end; the last column is outside the period.
+    spread = np.full((halves + 1, halves + 1), 1e-3)
+    np.fill_diagonal(spread[1:], 1.0)
+    spread[0, -1] = 1.0
+    ended, both = (which & closed & (care >= -1) for which in (open_, known))
+    np.add.at(spread, (care[both] + 1, np.where(inside[both], title[both], halves)), 1.0)
+    found = np.bincount(care[ended] + 1, minlength=halves + 1)
     missing = np.zeros((count, halves), np.int64)
     for half in np.nonzero(found)[0]:
         missing += rng.multinomial(int(found[half]), rng.dirichlet(spread[half], size=count))[:, :halves]
@@ -116,7 +124,7 @@ def _hidden(rng: Rng, linked: Linked, missing: Ints, counted: Floats) -> Ints:
     """
     halves, start = len(linked.halves), half_index(linked.halves[0])
     end, before = linked.chain_end - start, linked.chain_before - start
-    inside = (linked.chain_end >= 0) & (end >= 0) & (end < halves)
+    inside = (linked.chain_end >= 0) & (end >= 0) & (end < halves) & (linked.chain_after == NONE)
     pair = inside & (linked.chain_before >= 0) & (before >= 0)
     ends = np.bincount(end[inside], minlength=halves)
     known = counted.sum() / np.maximum(counted.sum() + missing.sum(axis=1), 1.0)
@@ -126,6 +134,19 @@ def _hidden(rng: Rng, linked: Linked, missing: Ints, counted: Floats) -> Ints:
         share = rng.gamma(pairs + 1 / halves, size=len(missing)) / max(int(ends[lag:].sum()), 1) / known
         hidden[:, :-lag] += rng.poisson(missing[:, lag:] * share[:, None])
     return hidden
+
+
+def _inside_again(rng: Rng, linked: Linked, missing: Ints, counted: Floats) -> Ints:
+    """Unknown ends of who is in forensic care again at the end of the period (R x T): their one chain has not ended.
+
+    As many per missing end as there are per known end: followed by a chain without an end in the period, care open.
+    """
+    halves, start = len(linked.halves), half_index(linked.halves[0])
+    end, after, care = (part - start for part in (linked.chain_end, linked.chain_after, linked.chain_care))
+    again = (linked.chain_after == -1) | (after >= halves)
+    again &= (linked.chain_end >= 0) & (end >= 0) & (end < halves) & ((linked.chain_care < 0) | (care >= halves))
+    share = rng.gamma(np.bincount(end[again], minlength=halves) + 1 / halves, size=missing.shape)
+    return rng.poisson(missing * share / np.maximum(counted, 1.0)).astype(np.int64)
 
 
 def provisional(rng: Rng, units: Units, halves: int, sample: Sample, count: int) -> Floats:

@@ -33,12 +33,13 @@ _COMMON, _ENDS, _NEED, _AHEAD, _BACK, _USE = range(6)
 
 @dataclass(frozen=True)
 class Choices:
-    """What a run of the estimator may be told: seed, number of draws, a clerical sample, full Bayes (slower)."""
+    """What a run may be told: seed, number of draws, a clerical sample, full Bayes, GMSD in capture-recapture."""
 
     seed: int = 2024
     draws: int = 1000
     sample: Sample = Sample()  # noqa: RUF009 - frozen
     full_bayes: bool = False
+    recapture_gmsd: bool = False
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,7 @@ def compute(linked: Linked, choices: Choices) -> Estimated:
         "schattingen": summary.reader_rows(rows, linked.places, ASSUMPTION),
         "incidence": reports.incidence(linked),
         "projection": ahead,
-        "recapture": reports.recaptures(linked, choices.seed),
+        "recapture": reports.recaptures(linked, choices.seed, gmsd=choices.recapture_gmsd),
         "estimate_facts": told + more,
     }
     return Estimated(result, {key: value[0] for key, value in done.items()}, finish, linked, grid)

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import gammaln, logsumexp
 
-from estimation import use
+from estimation import course, use
 from estimation.arrays import Floats, Ints, Rng
 from estimation.use import Common, Counted, Use
 
-AHEAD, RECENT = 4, 4
+AHEAD, RECENT = course.BLOCK, 4
 CVS: Floats = np.linspace(0.01, 0.8, 80)
 LEAST_STEP = 0.03  # log points per half-year: policy changes happen even where ten half-years show none
 
@@ -53,8 +53,7 @@ def own_way(rng: Rng, found: Use, data: Counted) -> Floats:
     """
     inform = data.informs.astype(np.float64)
     expected = found.rates.mean(axis=0)[:, None] * found.levels.mean(axis=0) * found.seen * inform
-    blocks = np.arange(data.y.shape[1])[::-1] // AHEAD
-    member = (blocks[:, None] == np.arange(int(blocks.max()) + 1)).astype(np.float64)
+    member = course.blocks(data.y.shape[1])
     e, y = (expected @ member).ravel(), ((data.y * inform) @ member).ravel()
     e, y = e[e > 0], y[e > 0]
     shape = (1 / CVS**2)[:, None]
@@ -75,6 +74,8 @@ def backtest(rng: Rng, data: Counted, common: Common, follow: Floats) -> Tried |
         return None
     early = np.arange(halves) < halves - AHEAD
     past = replace(data, y=data.y[:, early], informs=data.informs[:, early], delivery=data.delivery[:, early])
+    known = None if data.leavers is None else data.leavers[:, early]
+    past = replace(past, elsewhere=data.elsewhere[early[data.elsewhere[:, 1]]], leavers=known)
     if int(past.y[past.informs].sum()) < 3:
         return None
     part = Common(

@@ -4,6 +4,11 @@ A sensitivity analysis, never the headline: the lists are stages of one process,
 Sources: Fienberg (1972) Biometrika 59, 591-603; Bishop, Fienberg & Holland (1975) chapter 6; existence of the
 estimate: Fienberg & Rinaldo (2012) Ann. Statist. 40, 996-1023, as a linear programme (Chan, Silverman & Vincent 2021,
 JASA 116, 1297-1306); profile interval: Cormack (1992) Biometrics 48, 567-576; lower bound: Chao (1987) Biometrics 43.
+
+The last list may be wider than the population (the Wmo data hold every client, whoever that is). Who stands on it alone
+cannot be told from a stranger and is not counted: `counts` then lack their last history, and the model fills in two
+unseen ones, on no list and on the wide one alone. Registers of different but overlapping populations: Zwane, van der
+Pal-de Bruin & van der Heijden (2004) Statistics in Medicine 23, 2267-2281.
 """
 
 from __future__ import annotations
@@ -87,6 +92,15 @@ def design(model: Model, lists: int) -> Floats:
     return np.column_stack(columns).astype(np.float64)
 
 
+def parts(counts: Ints, model: Model, lists: int) -> tuple[Floats, Floats]:
+    """(design of the histories that are counted, rows of the unseen ones: on no list, and on the wide list alone).
+
+    Counts of all 2^k - 1 histories: no list is wide. Without the last one (0...01): the last list is.
+    """
+    x, last = design(model, lists), len(counts)
+    return x[:last], np.vstack([np.eye(1, x.shape[1]), x[last:]])
+
+
 def support(counts: Ints, x: Floats) -> Bools:
     """Cells that can have a positive mean under the model's observed margins; the others have mean zero at the maximum.
 
@@ -104,22 +118,21 @@ def support(counts: Ints, x: Floats) -> Bools:
     return np.asarray(found.x[cells : 2 * cells] > 0.5, np.bool_)
 
 
-def reduce(counts: Ints, x: Floats) -> tuple[Ints, Floats, Floats] | None:
-    """(counts, design, row of the empty cell) on the cells with positive means; None when the unseen cannot be told.
+def reduce(counts: Ints, x: Floats, unseen: Floats) -> tuple[Ints, Floats, Floats] | None:
+    """(counts, design, rows of the unseen cells) on the cells with positive means; None when the unseen cannot be told.
 
     Parameters that run to minus or plus infinity (empty overlaps) drop out with the cells they empty. What is left
-    must still determine the empty cell: its row (1, 0, ..., 0) lies in the span of the rows that remain.
+    must still determine every unseen cell: its row lies in the span of the rows that remain.
     """
     if np.linalg.matrix_rank(x) < x.shape[1]:
         return None
     kept = support(counts, x)
     rows = x[kept]
-    empty = np.eye(1, x.shape[1])[0]
     rank = int(np.linalg.matrix_rank(rows))
-    if np.linalg.matrix_rank(np.vstack([rows, empty])) > rank:
+    if np.linalg.matrix_rank(np.vstack([rows, unseen])) > rank:
         return None
     _, _, basis = np.linalg.svd(rows)
-    return counts[kept], rows @ basis[:rank].T, basis[:rank] @ empty
+    return counts[kept], rows @ basis[:rank].T, unseen @ basis[:rank].T
 
 
 def poisson(counts: Floats, x: Floats) -> tuple[Floats, Floats]:
@@ -140,17 +153,18 @@ def poisson(counts: Floats, x: Floats) -> tuple[Floats, Floats]:
 
 def fit(counts: Ints, model: Model, lists: int) -> Recapture | None:
     """Fit one model; None where the estimate does not exist (rank, or an empty overlap sends it to infinity)."""
-    full = design(model, lists)
-    if (reduced := reduce(counts, full)) is None:
+    full, rows = parts(counts, model, lists)
+    if (reduced := reduce(counts, full, rows)) is None:
         return None
     kept, x, empty = reduced
     y = kept.astype(np.float64)
     coefficients, mean = poisson(y, x)
-    seen, unseen = int(counts.sum()), float(np.exp(empty @ coefficients))
+    each = np.exp(empty @ coefficients)
+    seen, unseen, slope = int(counts.sum()), float(each.sum()), each @ empty
     deviance = float(2 * (xlogy(y, y / mean) - (y - mean)).sum())
     loglik = float((xlogy(y, mean) - mean - gammaln(y + 1)).sum())
-    spread = float(empty @ np.linalg.inv((x.T * mean) @ x) @ empty)
-    error = float(np.sqrt(unseen + unseen**2 * spread))
+    spread = float(slope @ np.linalg.inv((x.T * mean) @ x) @ slope)
+    error = float(np.sqrt(unseen + spread))
     bic = -2 * loglik + full.shape[1] * np.log(seen)
     freedom = len(counts) - full.shape[1]
     return Recapture(model, seen, unseen, error, deviance, freedom, float(bic), len(kept) < len(counts))
@@ -158,7 +172,7 @@ def fit(counts: Ints, model: Model, lists: int) -> Recapture | None:
 
 def profile(counts: Ints, model: Model, lists: int, level: float = CHI2_95) -> tuple[float, float]:
     """95% interval of the population from the multinomial profile likelihood (Cormack 1992); infinite when open."""
-    best, reduced = fit(counts, model, lists), reduce(counts, design(model, lists))
+    best, reduced = fit(counts, model, lists), reduce(counts, *parts(counts, model, lists))
     if best is None or reduced is None:
         return float(counts.sum()), np.inf
     counts, x = reduced[0], np.vstack([reduced[1], reduced[2]])
@@ -176,15 +190,29 @@ def profile(counts: Ints, model: Model, lists: int, level: float = CHI2_95) -> t
 
 
 def _profile(counts: Ints, x: Floats, unseen: float) -> float:
-    """Log-likelihood of the multinomial with N = seen + unseen, maximised over the cell probabilities."""
+    """Log-likelihood of the multinomial with N = seen + unseen, maximised over the cell probabilities.
+
+    Of two unseen cells only the sum is given: split as the model has it (EM; with one cell there is nothing to split).
+    """
+    hidden, total = len(x) - len(counts), float(counts.sum()) + unseen
+    share = np.full(hidden, 1 / hidden)
+    for _ in range(500):
+        _, mean = poisson(np.append(counts.astype(np.float64), unseen * share), x)
+        before, share = share, mean[-hidden:] / mean[-hidden:].sum()
+        if np.abs(share - before).max() < 1e-9:
+            break
     y = np.append(counts.astype(np.float64), unseen)
-    _, mean = poisson(y, x)
-    total = y.sum()
-    return float(gammaln(total + 1) - gammaln(y + 1).sum() + xlogy(y, mean / total).sum())
+    chance = np.append(mean[:-hidden], mean[-hidden:].sum()) / total
+    return float(gammaln(total + 1) - gammaln(y + 1).sum() + xlogy(y, chance).sum())
 
 
 def chao(counts: Ints, lists: int) -> float:
-    """Chao's lower bound of the population: seen + f1(f1 - 1) / (2(f2 + 1)), bias-corrected form (Chao 1987)."""
+    """Chao's lower bound of the population: seen + f1(f1 - 1) / (2(f2 + 1)), bias-corrected form (Chao 1987).
+
+    A wide list is left out: how many stand on it alone is not known.
+    """
+    if len(counts) < 2**lists - 1:
+        counts, lists = counts.reshape(-1, 2).sum(axis=1), lists - 1
     times = _histories(lists).sum(axis=1)
     once, twice = float(counts[times == 1].sum()), float(counts[times == 2].sum())
     return float(counts.sum()) + once * (once - 1) / (2 * (twice + 1))

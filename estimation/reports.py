@@ -11,11 +11,11 @@ from estimation.intervals import around
 from estimation.projection import Prediction, Tried
 from estimation.sensitivity import Analysis
 from estimation.summary import Grid, Row
-from estimation.tables import Linked, half_index, half_name
+from estimation.tables import FORENSIC, Linked, half_index, half_name
 
 DAYS = (0, 30, 90, 180, 270, 365)
 CAUSES = {1: "WMO", 2: "DETENTIE", 3: "OVERLIJDEN", 4: "UITZETTING"}
-LISTS = ("Injus", "3RO", "Ifzo")
+LISTS = ("Injus", "3RO", "Ifzo", "GMSD")
 LEVELS = ("gemeente", "veiligheidsregio", "land")
 LEAST_SEEN = 50
 
@@ -78,34 +78,41 @@ def projected(made: Prediction, linked: Linked, grid: Grid) -> list[Row]:
     return rows
 
 
-def recaptures(linked: Linked, seed: int) -> list[Row]:
-    """The sensitivity analysis for the country and every region with enough persons."""
-    rows = _recapture_rows("land", "NL", linked.lists, seed)
-    for number, (code, _) in enumerate(linked.places.areas("veiligheidsregio")[0]):
-        member = linked.lists[linked.list_region == number]
-        if len(member) >= LEAST_SEEN:
-            rows += _recapture_rows("veiligheidsregio", code, member, seed + number + 1)
+def recaptures(linked: Linked, seed: int, *, gmsd: bool = False) -> list[Row]:
+    """The sensitivity analysis for the country and every region with enough persons.
+
+    `gmsd`: once more with GMSD as a fourth list, in rows of its own (`lijsten` tells which lists were used).
+    """
+    rows: list[Row] = []
+    for count in (FORENSIC, FORENSIC + 1) if gmsd else (FORENSIC,):
+        lists = linked.lists[:, :count]
+        rows += _recapture_rows("land", "NL", lists, seed)
+        for number, (code, _) in enumerate(linked.places.areas("veiligheidsregio")[0]):
+            member = lists[linked.list_region == number]
+            if len(member) >= LEAST_SEEN:
+                rows += _recapture_rows("veiligheidsregio", code, member, seed + number + 1)
     return rows
 
 
 def _recapture_rows(level: str, code: str, member: Bools, seed: int) -> list[Row]:
-    found = sensitivity.judge(member, seed=seed)
+    names = LISTS[: member.shape[1]]
+    found = sensitivity.judge(member, seed=seed, wide=member.shape[1] > FORENSIC)
     if not found.near:
-        return [_empty(level, code, found)]
+        return [_empty(level, code, names, found)]
     rows = []
     for place, (fit, (low, high)) in enumerate(zip(found.near, found.intervals, strict=True)):
         best = place == 0
         again = found.interval if best else None
         rows.append(
-            _empty(level, code, found)
-            | {"model": fit.model.label(LISTS), "gekozen": best, "delta_bic": fit.bic - found.near[0].bic}
+            _empty(level, code, names, found)
+            | {"model": fit.model.label(names), "gekozen": best, "delta_bic": fit.bic - found.near[0].bic}
             | {"schatting": fit.total, "laag95": low, "hoog95": high}
             | {"her_laag95": again[0] if again else None, "her_hoog95": again[1] if again else None}
         )
     return rows
 
 
-def _empty(level: str, code: str, found: Analysis) -> Row:
+def _empty(level: str, code: str, names: tuple[str, ...], found: Analysis) -> Row:
     nothing = dict.fromkeys(("schatting", "laag95", "hoog95", "delta_bic", "her_laag95", "her_hoog95"))
-    told: Row = {"niveau": level, "code": code, "model": "-", "gezien": found.seen, "gekozen": False}
-    return told | nothing | {"chao_ondergrens": found.bound, "oordeel": found.verdict}
+    told: Row = {"niveau": level, "code": code, "lijsten": ", ".join(names), "model": "-", "gezien": found.seen}
+    return told | nothing | {"gekozen": False, "chao_ondergrens": found.bound, "oordeel": found.verdict}

@@ -31,15 +31,21 @@ class Analysis:
     verdict: str
 
 
-def tabulate(member: Bools) -> Ints:
-    """Counts per capture history (order of `recapture.histories`) from persons x lists; the unseen are not counted."""
+def tabulate(member: Bools, *, wide: bool = False) -> Ints:
+    """Counts per capture history (order of `recapture.histories`) from persons x lists; the unseen are not counted.
+
+    `wide`: the last list is wider than the population, so who stands on it alone is not counted either.
+    """
     lists = member.shape[1]
     code = member.astype(np.int64) @ (2 ** np.arange(lists)[::-1])
-    return np.bincount(code, minlength=2**lists)[:0:-1].astype(np.int64)
+    counts = np.bincount(code, minlength=2**lists)[:0:-1].astype(np.int64)
+    return counts[:-1] if wide else counts
 
 
 def analyse(counts: Ints, lists: int, *, seed: int, replicates: int = REPLICATES, order: int = 2) -> Analysis:
     """Fit, compare, resample; refuse with Chao's bound when the data cannot carry a number.
+
+    `counts` without the last history: the last list is wider than the population (`tabulate`).
 
     Refusals: TE_WEINIG_LIJSTEN (fewer than three lists, or one that overlaps none), BESTAAT_NIET (no model has a finite
     estimate), TE_BREED (the interval over re-selected models, or over the models near the best, is wider than a factor
@@ -59,15 +65,15 @@ def analyse(counts: Ints, lists: int, *, seed: int, replicates: int = REPLICATES
     return Analysis(lists, seen, near, intervals, interval, bound, "TE_BREED" if wide else "GEVOELIGHEID")
 
 
-def judge(member: Bools, *, seed: int, replicates: int = REPLICATES) -> Analysis:
+def judge(member: Bools, *, seed: int, replicates: int = REPLICATES, wide: bool = False) -> Analysis:
     """`analyse`, preceded by the test on known list sizes: NIET_CONSISTENT, and no numbers, where it fails.
 
     Where the lists cannot say how long one of them is (wrong by a factor of 2 or more), they cannot say how many
-    people stand on none.
+    people stand on none. How much of a wide list is of the population nobody knows: it is not tried.
     """
-    counts, lists = tabulate(member), member.shape[1]
+    counts, lists = tabulate(member, wide=wide), member.shape[1]
     if _overlap(counts, lists):
-        ratios = consistency(member)
+        ratios = consistency(member)[: lists - wide]
         if not ((ratios > 1 / TRUSTED) & (ratios < TRUSTED)).all():
             return Analysis(lists, int(counts.sum()), (), (), None, recapture.chao(counts, lists), "NIET_CONSISTENT")
     return analyse(counts, lists, seed=seed, replicates=replicates)
@@ -75,7 +81,7 @@ def judge(member: Bools, *, seed: int, replicates: int = REPLICATES) -> Analysis
 
 def _overlap(counts: Ints, lists: int) -> bool:
     """At least three lists, each of which shares a person with another."""
-    cells = recapture.histories(lists)
+    cells = recapture.histories(lists)[: len(counts)]
     shared = cells[(cells.sum(axis=1) > 1) & (counts > 0)]
     return lists >= 3 and bool((shared.sum(axis=0) > 0).all()) if len(shared) else False
 
@@ -103,13 +109,17 @@ def _bootstrap(counts: Ints, lists: int, order: int, seed: int, replicates: int)
 def consistency(member: Bools) -> Floats:
     """Binette & Steorts (2021): treat each list as the population and estimate its size from the others.
 
-    List sizes are known, so this is a test: estimated / true per list (Lincoln-Petersen within the list for the first
-    pair of other lists); nan when those two share nobody in it.
+    List sizes are known, so this is a test: estimated / true per list. Two other lists: Lincoln-Petersen, nan when
+    they share nobody in it. More: the best log-linear model of the others, nan when none has an estimate.
     """
     ratios = []
     for own in range(member.shape[1]):
-        inside = np.delete(member[member[:, own]], own, axis=1)[:, :2]
-        both = int(inside.all(axis=1).sum())
-        estimate = inside[:, 0].sum() * inside[:, 1].sum() / both if both else np.nan
-        ratios.append(estimate / max(len(inside), 1))
+        inside = np.delete(member[member[:, own]], own, axis=1)
+        ratios.append(_size(inside) / max(len(inside), 1))
     return np.array(ratios, np.float64)
+
+
+def _size(member: Bools) -> float:
+    """How many people there are, by the best model of these lists; nan where there is no estimate."""
+    near = _near(tabulate(member), member.shape[1], 2) if member.any() else ()
+    return near[0].total if near else float("nan")

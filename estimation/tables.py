@@ -28,7 +28,10 @@ _LAST_CLASS = {3: 4, 6: 5, 12: 6}  # how many of OUTCOMES count within the windo
 FILES = ("coverage", "persons", "detention_spells", "placement_requests", "title_chains", "care_spells",
          "title_end_events", "tbs_events")  # fmt: skip
 NEVER = np.int64(1 << 40)
+NONE = np.int64(-2)
+DEPARTURES = ("OVERLIJDEN", "UITZETTING")
 RUNNING = np.int64(-9_999)
+FORENSIC = 3  # lists of capture-recapture that hold forensic persons alone; the next is GMSD
 _EPOCH = dt.date(1970, 1, 1)
 
 
@@ -39,6 +42,7 @@ class Units:
     half: Ints
     place: Ints  # municipality, -1 unknown
     district: Ints  # 3RO district of a request, -1 none
+    named: Ints  # municipality that gives support at home, -1 none or other support
     detention: Bools  # place known from a detention, so whatever followed
     has_bsn: Bools  # some register gives a number the Wmo data also use
     provisional: Bools
@@ -62,9 +66,11 @@ class Linked:
     outflow: Ints  # M x T, detentions that ended with settlement there
     chain_end: Ints  # half-year number of the title end, chains with realised care; -1 unknown
     chain_before: Ints  # half-year number of the same person's title end before it, where both are known; -1 none
+    chain_after: Ints  # half-year number of the end of the same person's next chain; -1 unknown, NONE without one
     chain_care: Ints  # half-year number of the end of the person's last care; -1 still open, or not closed in Ifzo
+    departed: tuple[int, int]  # known title ends taken out for a death or deportation, and those that stand
     coverage_end: int  # last day with Wmo data
-    lists: Bools  # persons x (Injus, 3RO, Ifzo)
+    lists: Bools  # persons x (Injus, 3RO, Ifzo, GMSD), of those on one of the first three
     list_region: Ints  # veiligheidsregio per person, -1 unknown
 
 
@@ -102,6 +108,7 @@ def read(folder: Path) -> Linked:
     chains = chains.filter(chains["realised"])
     care = pq.read_table(folder / "care_spells.parquet", columns=["person_id", "care_end"])
     events = pq.read_table(folder / "title_end_events.parquet")
+    gone_before = int(pc.sum(pc.is_in(events["excluded"], pa.array(DEPARTURES))).as_py() or 0)
     events = events.filter(pc.is_null(events["excluded"]))
     guard.check(coverage, events, spells, requests)
     gone = _departures(
@@ -118,14 +125,16 @@ def read(folder: Path) -> Linked:
         _outflow(spells, grid),
         _half(_days(chains["title_end"])),
         _half(_before(_ints(chains["person_id"]), _days(chains["title_end"]))),
+        _after(_ints(chains["person_id"]), _days(chains["chain_begin"]), _half(_days(chains["title_end"]))),
         _last_care(care, _ints(chains["person_id"])),
+        (gone_before, len(events)),
         first_day(first + count) - 1,
         lists,
         region,
     )
 
 
-_LISTS = ("in_injus", "in_reclassering", "in_ifzo")
+_LISTS = ("in_injus", "in_reclassering", "in_ifzo", "in_gmsd")
 
 
 def _days(column: pa.ChunkedArray) -> Ints:
@@ -151,6 +160,15 @@ def _before(person: Ints, end: Ints) -> Ints:
     before = np.full(len(end), NEVER)
     before[order] = np.where(follows, np.append(NEVER, day[:-1]), NEVER)
     return before
+
+
+def _after(person: Ints, begin: Ints, end: Ints) -> Ints:
+    """The end (half-year number, -1 unknown) of the same person's next chain; NONE where it is the last."""
+    order = np.lexsort((begin, person))
+    same = np.append(np.diff(person[order]) == 0, False)
+    after = np.full(len(end), NONE)
+    after[order] = np.where(same, np.append(end[order][1:], NONE), NONE)
+    return after
 
 
 def _last_care(care: pa.Table, person: Ints) -> Ints:
@@ -239,12 +257,15 @@ def _units(
     offset = np.where(offset == NEVER, NEVER, offset - day)
     offset = np.where(np.array(events["outcome"].to_pylist()) == "RUNNING", RUNNING, offset)
     bsn = _lookup(_ints(persons["person_id"]), _ints(persons["bsn_count"]), person[mine], 0)
+    at_home = pc.fill_null(pc.equal(events["wmo_group"], "THUIS"), False).to_numpy()
+    named = np.where(at_home, places.index(events["gemeente_delivery"].to_pylist()), -1)
     least = np.full(len(mine), NEVER)
     np.minimum.at(least, unit, offset[order])
     return Units(
         half[mine],
         place[mine],
         _lookup(_ints(requests["person_id"]), district, person[mine], -1),
+        named[mine],
         np.isin(basis, ("SETTLEMENT", "ORIGIN")),
         bsn > 0,
         np.array(events["status"].to_pylist())[mine] == "VOORLOPIG",
@@ -271,9 +292,12 @@ def _any(flag: Bools, unit: Ints, count: int) -> Bools:
 
 
 def _lists(persons: pa.Table, spells: pa.Table, places: Places) -> tuple[Bools, Ints]:
-    """Membership of persons on at least one of the lists, and their region (last settlement)."""
+    """Membership of persons on at least one forensic list, and their region (last settlement).
+
+    GMSD holds everybody with Wmo support: who stands there alone is not of the population, or nobody can tell.
+    """
     member = np.column_stack([persons[name].to_numpy() for name in _LISTS])
-    some = member.any(axis=1)
+    some = member[:, :FORENSIC].any(axis=1)
     number = _ints(persons["person_id"])[some]
     place = places.index(spells["gemeente_settlement"].to_pylist())
     known = place >= 0

@@ -8,11 +8,11 @@ part, thinned by link precision, plus a draw of the unseen part after raking.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
-from estimation import corrections, full_bayes, smallarea
+from estimation import corrections, course, found, full_bayes, leavers, smallarea
 from estimation.arrays import Bools, Floats, Ints, Rng
 from estimation.corrections import ONE_PERCENT, Sample
 from estimation.raking import Margin, rake
@@ -46,7 +46,11 @@ class Common:
 
 @dataclass(frozen=True)
 class Counted:
-    """One measure as counted: y (M x T), cells that inform the model, delivery class, covariates."""
+    """One measure as counted: y (M x T), cells that inform the model, delivery class, covariates.
+
+    `elsewhere` (K x 3): those of y who have support at home from another municipality: counted in, half-year, where.
+    `leavers` (M x T): title ends that a detention placed, whatever followed; None: nothing is known of them.
+    """
 
     y: Ints
     informs: Bools
@@ -54,6 +58,8 @@ class Counted:
     x: Floats
     fixed: int
     district: Ints
+    elsewhere: Ints = field(default_factory=lambda: np.zeros((0, 3), np.int64))
+    leavers: Ints | None = None
 
 
 @dataclass(frozen=True)
@@ -66,7 +72,8 @@ class Use:
     seen: Floats  # M x T, mean chance that use is seen
     fit: Fit
     dispersion: float
-    exposure: Floats  # M, as fitted
+    exposure: Floats  # M, as fitted: with the leavers
+    leavers: Floats  # M, mean of leavers over foretold ones
     worth: float | None = None  # full Bayes: share of its proposals that its draws are worth; None: not asked
 
 
@@ -90,7 +97,12 @@ def counted(linked: Linked, group: str, months: int) -> Counted:
     delivery = corrections.delivery_class(linked, MAANDEN[months])
     informs = (delivery == 2) & ~corrections.artefact(linked)
     x, fixed = covariates(linked)
-    return Counted(y, informs, delivery, x, fixed, linked.places.district)
+    apart = mine & (units.named >= 0) & (units.named != units.place)
+    elsewhere = np.column_stack([units.place, units.half, units.named])[apart]
+    leaving = np.zeros(shape, np.int64)
+    placed = units.detention & (units.place >= 0)
+    np.add.at(leaving, (units.place[placed], units.half[placed]), 1)
+    return Counted(y, informs, delivery, x, fixed, linked.places.district, elsewhere, leaving)
 
 
 def estimate(rng: Rng, linked: Linked, group: str, months: int, common: Common, *, full: bool = False) -> Use | None:
@@ -105,9 +117,12 @@ def estimate(rng: Rng, linked: Linked, group: str, months: int, common: Common, 
 def draw(rng: Rng, data: Counted, common: Common, follow: Floats, *, full: bool = False) -> Use:
     """The model itself, on counts alone: everything the simulations of the test suite need. `full`: full Bayes."""
     time = common.known * common.moves * follow * common.sensitivity[:, None]  # R x T, chance seen where delivered
-    fitted, levels, exposure = _fit(data, time.mean(axis=0))
-    dispersion = _dispersion(data, fitted, levels, time.mean(axis=0))
     inform = data.informs.astype(np.float64)
+    leaving = _leaving(rng, data, len(time))
+    part = leaving.mean(axis=0)
+    fitted, levels, exposure = _fit(data, time.mean(axis=0), part)
+    foretold, freedom = _foretold(data, (fitted, part), levels, time.mean(axis=0))
+    dispersion = _dispersion(data, foretold, freedom)
     y = (data.y * inform).sum(axis=1)
     means, shapes = fitted.draw(rng, data.x, len(time))
     worth = None
@@ -115,7 +130,7 @@ def draw(rng: Rng, data: Counted, common: Common, follow: Floats, *, full: bool 
         posterior = full_bayes.sample(rng, y, exposure, data.x, data.fixed, count=len(time))
         worth = posterior.worth
         means, shapes = posterior.draw(data.x) if posterior.believed else (means, shapes)
-    a, b = smallarea.posterior(y, (time * levels) @ inform.T, means, shapes[:, None], dispersion)
+    a, b = smallarea.posterior(y, (time * levels) @ inform.T, means * leaving, shapes[:, None], dispersion)
     rates = rng.gamma(a) / b
     total = (data.y * inform).sum(axis=0) + 0.5
     level = rng.gamma(total, size=time.shape) / np.maximum((rates @ inform) * time, 1e-9)
@@ -124,90 +139,55 @@ def draw(rng: Rng, data: Counted, common: Common, follow: Floats, *, full: bool 
     seen = np.clip(time[:, None, :] * visible, 0.0, 1.0)
     expected = rates[:, :, None] * level[:, None, :] * (1 - seen)
     expected = _benchmark(rng, data, expected, rates[:, :, None] * level[:, None, :] * seen)
-    course = _course(data, fitted, levels, time.mean(axis=0))
-    if course > 0.0:
-        expected = expected * _own_course(rng, data, rates[:, :, None] * level[:, None, :] * seen, course)
+    own = course.variance(data.y, data.informs, foretold)
+    if own > 0.0:
+        mean = rates[:, :, None] * level[:, None, :] * seen
+        expected = expected * course.factor(rng, data.y, data.informs, mean, own)
     unseen = _unseen(rng, expected, (rates.sum(axis=1)[:, None] * level, common))
-    found = _found(rng, data.y, rates, common)
-    return Use(found + unseen, rates, level, seen.mean(axis=0), fitted, dispersion, exposure, worth)
+    kept = found.found(rng, data.y, data.elsewhere, rates, (common.precision, common.placed))
+    return Use(kept + unseen, rates, level, seen.mean(axis=0), fitted, dispersion, exposure, part, worth)
 
 
-def _fit(data: Counted, time: Floats) -> tuple[Fit, Floats, Floats]:
+def _leaving(rng: Rng, data: Counted, count: int) -> Floats:
+    """Leavers over foretold ones (R x M)."""
+    if data.leavers is None:
+        return np.ones((count, len(data.y)))
+    silent = np.asarray(~data.informs.any(axis=1), np.bool_)
+    return leavers.relative(rng, data.leavers.sum(axis=1), (data.x, data.fixed), silent, count)
+
+
+def _fit(data: Counted, time: Floats, part: Floats) -> tuple[Fit, Floats, Floats]:
     """Alternate between half-year levels and area rates; (fit, levels T with mean 1 over seen cells, exposure M)."""
     inform = data.informs.astype(np.float64)
     y = data.y * inform
     levels = np.ones(y.shape[1])
     for _ in range(SWEEPS):
-        exposure = inform @ (levels * time)
+        exposure = inform @ (levels * time) * part
         fitted = smallarea.fit(y.sum(axis=1), exposure, data.x, data.fixed)
         a, b = smallarea.posterior(y.sum(axis=1), exposure, fitted.mean(data.x), fitted.shape)
-        expected = ((a / b) @ inform) * time
+        expected = ((part * a / b) @ inform) * time
         levels = np.where(expected > 0, (y.sum(axis=0) + 0.5) / np.maximum(expected, 1e-9), 1.0)
-    return fitted, levels, inform @ (levels * time)
+    return fitted, levels, inform @ (levels * time) * part
 
 
-def _foretold(data: Counted, fitted: Fit, levels: Floats, time: Floats) -> tuple[Floats, int]:
+def _foretold(data: Counted, model: tuple[Fit, Floats], levels: Floats, time: Floats) -> tuple[Floats, int]:
     """(mean count of every cell by area rate and level M x T, degrees of freedom of the cells that inform)."""
+    fitted, part = model
     inform = data.informs.astype(np.float64)
     a, b = smallarea.posterior(
-        (data.y * inform).sum(axis=1), inform @ (levels * time), fitted.mean(data.x), fitted.shape
+        (data.y * inform).sum(axis=1), inform @ (levels * time) * part, fitted.mean(data.x), fitted.shape
     )
-    expected = (a / b)[:, None] * levels * time
-    used = data.informs & (expected > 0)
-    return expected, int(used.sum()) - int(used.any(axis=1).sum()) - int(used.any(axis=0).sum())
+    expected = (part * a / b)[:, None] * levels * time
+    return expected, course.freedom(data.informs & (expected > 0))
 
 
-def _dispersion(data: Counted, fitted: Fit, levels: Floats, time: Floats) -> float:
+def _dispersion(data: Counted, expected: Floats, freedom: int) -> float:
     """Pearson chi-square per degree of freedom of the cells; 1 unless it is clearly larger (two standard errors)."""
-    expected, freedom = _foretold(data, fitted, levels, time)
     if freedom < 30:
         return 1.0
     used = data.informs & (expected > 0)
     square = float((((data.y - expected) ** 2)[used] / expected[used]).sum() / freedom)
     return square if square > 1 + 2 * np.sqrt(2 / freedom) else 1.0
-
-
-def _found(rng: Rng, y: Ints, rates: Floats, common: Common) -> Floats:
-    """Counted use without wrong links, and with who was counted in the wrong municipality moved (R x M x T).
-
-    Where those really live is drawn in proportion to the area rates; the total of a half-year stays.
-    """
-    stays, elsewhere = common.precision * common.placed, common.precision * (1 - common.placed)
-    lost = rng.binomial(y, np.broadcast_to((1 - stays)[:, None, None], (len(stays), *y.shape)))
-    draw, place, half = np.nonzero(lost)
-    share = np.divide(elsewhere, 1 - stays, out=np.zeros_like(stays), where=stays < 1)
-    many = rng.binomial(lost[draw, place, half], share[draw])
-    draw, half = np.repeat(draw, many), np.repeat(half, many)
-    cumulative = np.cumsum(rates / rates.sum(axis=1, keepdims=True), axis=1)
-    # One search for all draws: those of draw r lie between r and r + 1.
-    ladder = (cumulative + np.arange(len(rates))[:, None]).ravel()
-    at = np.searchsorted(ladder, draw + rng.random(len(draw)), side="right") - draw * y.shape[0]
-    found = (y - lost).astype(np.float64)
-    np.add.at(found, (draw, np.clip(at, 0, y.shape[0] - 1), half), 1.0)
-    return found
-
-
-def _course(data: Counted, fitted: Fit, levels: Floats, time: Floats) -> float:
-    """Squared cv of a cell's own factor beyond rate and level, by moments; 0 unless two standard errors above it.
-
-    Unlike the dispersion it weighs large cells, where it matters: of a small cell Poisson noise is nearly all.
-    """
-    expected, freedom = _foretold(data, fitted, levels, time)
-    used = data.informs & (expected > 0)
-    e = expected[used]
-    if freedom < 30:
-        return 0.0
-    excess = float(((data.y[used] - e) ** 2).sum() * used.sum() / freedom - e.sum())
-    return excess / float((e**2).sum()) if excess > 2 * np.sqrt(float((2 * e**2 + e).sum())) else 0.0
-
-
-def _own_course(rng: Rng, data: Counted, seen: Floats, course: float) -> Floats:
-    """Factor on the use of a cell (R x M x T), given what was counted there: gamma with mean 1 and variance `course`.
-
-    Conjugate with the count, whose mean is `seen`: a cell that informs moves its factor, others draw from the prior.
-    """
-    a, b = 1 / course + data.y * data.informs, 1 / course + seen * data.informs
-    return np.asarray(rng.gamma(np.broadcast_to(a, b.shape)) / b, np.float64)
 
 
 def _unseen(rng: Rng, expected: Floats, of: tuple[Floats, Common]) -> Floats:

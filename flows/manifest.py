@@ -59,7 +59,7 @@ def sample(settings: Settings) -> str:
 
 def _estimation(settings: Settings) -> dict[str, Any]:
     """What the estimates depend on beside the linked tables."""
-    told = {"seed": settings.seed, "draws": settings.draws, "full_bayes": settings.full_bayes}
+    told = {name: getattr(settings, name) for name in ("seed", "draws", "full_bayes", "recapture_gmsd")}
     return {**told, "sample": sample(settings)}
 
 

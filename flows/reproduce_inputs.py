@@ -62,6 +62,7 @@ def _of_then(settings: Settings, kept: Released, home: Path) -> Settings:
     run = kept.run
     told = {"period": run["period"], "release": run["release"], "recipient": run["recipient"]}
     told |= {name: run["estimation"][name] for name in ("seed", "draws", "full_bayes")}
+    told["recapture_gmsd"] = run["estimation"].get("recapture_gmsd", False)  # a choice that runs before it did not have
     return settings.model_copy(update={"home": home, "agreements": home / "agreements", **told})
 
 

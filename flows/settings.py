@@ -46,6 +46,7 @@ class Settings(BaseSettings):
     clerical: Path | None = None
     boundaries: Path | None = None
     full_bayes: bool = False
+    recapture_gmsd: bool = False
     engine: Literal["duckdb", "sail", "spark"] = "duckdb"
     engine_url: str | None = Field(default=None, pattern=r"^sc://[A-Za-z0-9.-]+:\d+(/;[A-Za-z0-9_;=.-]*)?$")
     engine_folder: Path | None = None

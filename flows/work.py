@@ -122,7 +122,7 @@ def make_estimated(settings: Settings) -> Done:
 
     linked = settings.run / "linked"
     sample = corrections.Sample() if settings.clerical is None else corrections.Sample.read(settings.clerical)
-    choices = room.Choices(settings.seed, settings.draws, sample, settings.full_bayes)
+    choices = room.Choices(settings.seed, settings.draws, sample, settings.full_bayes, settings.recapture_gmsd)
 
     def work(out: Path) -> Facts:
         return {"estimates": room.estimate(linked, out, choices)["estimates"], "draws": settings.draws}
@@ -135,6 +135,7 @@ def make_estimated(settings: Settings) -> Done:
             "seed": str(settings.seed),
             "draws": str(settings.draws),
             "full_bayes": str(settings.full_bayes),
+            "recapture_gmsd": str(settings.recapture_gmsd),
             "sample": "" if settings.clerical is None else resume.sha256_file(settings.clerical),
         },
         rooms=ESTIMATE_ROOMS,

@@ -144,13 +144,14 @@ PROJECTION = OutTable(
 
 RECAPTURE = OutTable(
     "recapture",
-    "Vangst-hervangst (Injus, 3RO, Ifzo): gevoeligheidsanalyse, geen hoofdcijfer",
-    "one row per area x model within delta 10 of the best; one row with the refusal where there is none",
+    "Vangst-hervangst (Injus, 3RO, Ifzo, desgewenst GMSD): gevoeligheidsanalyse, geen hoofdcijfer",
+    "one row per area x lists x model within delta 10 of the best; one row with the refusal where there is none",
     (
         _c("niveau", _STR, "land of veiligheidsregio."),
         _c("code", _STR, "Code van het gebied."),
+        _c("lijsten", _STR, "Gebruikte lijsten; alleen op GMSD staan telt niet mee."),
         _c("model", _STR, "Termen van het log-lineaire model."),
-        _c("gezien", _INT, "Personen op minstens een lijst."),
+        _c("gezien", _INT, "Personen op minstens een justitiële lijst (Injus, 3RO, Ifzo)."),
         _c("schatting", _DBL, "Geschatte populatie.", nullable=True),
         _c("laag95", _DBL, "Profielinterval van dit model.", nullable=True),
         _c("hoog95", _DBL, "Profielinterval van dit model.", nullable=True),
@@ -161,7 +162,7 @@ RECAPTURE = OutTable(
         _c("chao_ondergrens", _DBL, "Ondergrens volgens Chao.", nullable=True),
         _c("oordeel", _STR, "GEVOELIGHEID, of de reden van weigering."),
     ),
-    key=("niveau", "code", "model"),
+    key=("niveau", "code", "lijsten", "model"),
 )
 
 ESTIMATE_FACTS = OutTable(

@@ -114,5 +114,5 @@ def for_plots(data: tables.Linked, found: Use, true: Ints) -> dict[str, Floats]:
         "true": true[:, -4:-2].sum(axis=1).astype(np.float64),
         "expected": (found.exposure * prior)[seen],
         "raw": raw[seen],
-        "smooth": (found.rates.mean(axis=0) / prior)[seen],
+        "smooth": (found.rates.mean(axis=0) / prior / found.leavers)[seen],
     }

@@ -72,6 +72,7 @@ def _coverage(town: str, place: int, half: str) -> dict[str, Any]:
 
 def _person(n: int, detained: bool, rng: np.random.Generator) -> dict[str, Any]:
     lists = {"in_injus": detained, "in_reclassering": bool(rng.random() < 0.6), "in_ifzo": n % 5 != 0}
+    lists |= {"in_gmsd": n % 7 < 2}
     return {"person_id": n, "bsn_count": int(n % 12 != 5), **lists}
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from estimation import corrections, ends, estimate, tables
+from estimation import corrections, ends, estimate, reports, tables
 from estimation.arrays import streams
 from estimation.corrections import Sample
 from estimation.estimate import Choices
@@ -322,3 +322,24 @@ def test_full_bayes_says_so_and_what_its_draws_are_worth(folder: Path, tmp_path:
 def test_empirical_bayes_has_no_such_fact(out: Path) -> None:
     assert (pq.read_schema(out / "estimates.parquet").metadata or {})[b"motor"] == b"empirisch bayesiaans"
     assert "volledige_bayes_waarde" not in pq.read_table(out / "estimate_facts.parquet")["feit"].to_pylist()
+
+
+def test_gmsd_as_a_fourth_list_has_rows_of_its_own(data: tables.Linked, rows: Rows) -> None:
+    """Asked for, it stands beside the three lists, which stay what they were; it never takes their place."""
+    assert {row["lijsten"] for row in rows["recapture"]} == {"Injus, 3RO, Ifzo"}
+    both = reports.recaptures(data, 1, gmsd=True)
+    names = "Injus, 3RO, Ifzo, GMSD"
+    assert [row for row in both if row["lijsten"] != names] == reports.recaptures(data, 1)
+    fourth = [row for row in both if row["lijsten"] == names]
+    keys = [tuple(row[name] for name in ESTIMATE_TABLES["recapture"].key) for row in both]
+    assert len(set(keys)) == len(keys)
+    country = {row["lijsten"]: row for row in both if row["niveau"] == "land" and row["gekozen"]}
+    assert country[names]["gezien"] == country["Injus, 3RO, Ifzo"]["gezien"], "on GMSD alone is not seen"
+    assert country[names]["oordeel"] == "GEVOELIGHEID"
+    assert country[names]["schatting"] == pytest.approx(country["Injus, 3RO, Ifzo"]["schatting"], rel=0.05)
+    assert {row["code"] for row in fourth} == {row["code"] for row in both}
+
+
+def test_gmsd_is_a_list_only_where_it_was_asked_for(folder: Path, tmp_path: Path) -> None:
+    estimate.estimate(folder, tmp_path, Choices(seed=1, draws=100, recapture_gmsd=True))
+    assert len(set(pq.read_table(tmp_path / "recapture.parquet")["lijsten"].to_pylist())) == 2

@@ -7,12 +7,14 @@ names the papers. Histories run 1111, 1110, ..., 0001. Tolerance: the precision 
 from __future__ import annotations
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from estimation import recapture, sensitivity
 from estimation.recapture import Model
+from synthetic import country
 
 # Bruno et al. (1994): diabetes in Casale Monferrato, four lists; Rivest (2011) table. Also in IWGDMF (1995).
 DIABETES = np.array([58, 157, 18, 104, 46, 650, 12, 709, 14, 20, 7, 74, 8, 182, 10])
@@ -99,7 +101,7 @@ def test_models_without_an_estimate_are_refused(terms: tuple[tuple[int, int], ..
 
 def test_a_design_without_full_rank_is_refused() -> None:
     x = np.column_stack([recapture.design(model(), 3), np.ones(7)])
-    assert recapture.reduce(CENSUS, x) is None
+    assert recapture.reduce(CENSUS, x, np.eye(1, x.shape[1])) is None
 
 
 def test_two_lists_are_lincoln_petersen() -> None:
@@ -187,3 +189,132 @@ def test_histories_are_tabulated_in_their_order() -> None:
     member = np.array([[1, 1, 1], [1, 0, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0]], bool)
     assert sensitivity.tabulate(member).tolist() == [1, 0, 0, 2, 0, 0, 1]
     assert recapture.histories(3).tolist()[0] == [1, 1, 1]
+
+
+def expected(people: float, shares: np.ndarray, dependence: dict[tuple[int, int], float] | None = None) -> np.ndarray:
+    """Mean counts of all 2^k histories (the last is the empty one) of a log-linear world of `people` persons."""
+    cells = np.vstack([recapture.histories(len(shares)), np.zeros((1, len(shares)), np.int64)])
+    logs = cells @ np.log(shares / (1 - shares))
+    for (one, other), odds in (dependence or {}).items():
+        logs = logs + np.log(odds) * cells[:, one] * cells[:, other]
+    return np.asarray(people * np.exp(logs) / np.exp(logs).sum())
+
+
+def test_a_wide_list_that_depends_on_nothing_changes_nothing() -> None:
+    """Who stands on GMSD is then a coin per person: the estimate, its error and interval are those of three lists."""
+    rng = np.random.default_rng(3)
+    with_wmo = rng.binomial(INJURIES_3, 0.3)
+    four = np.column_stack([with_wmo, INJURIES_3 - with_wmo]).ravel()
+    for terms in ((), ((1, 2),), ((0, 1), (1, 2))):
+        three, wide = recapture.fit(INJURIES_3, Model(terms), 3), recapture.fit(four, Model(terms), 4)
+        assert three is not None
+        assert wide is not None
+        assert (wide.total, wide.error) == pytest.approx((three.total, three.error), rel=1e-6)
+        apart = recapture.profile(INJURIES_3, Model(terms), 3)
+        assert recapture.profile(four, Model(terms), 4) == pytest.approx(apart, abs=0.01)
+
+
+def test_a_wide_list_tells_of_people_who_are_on_every_list_or_on_none() -> None:
+    """A world of 10,000 where Wmo clients are easy to find, and lists are independent given that.
+
+    Three lists see a dependence that is none of their own, and miss a tenth; with the fourth all are found. Nobody
+    who stands on GMSD alone was told to the estimator: they are among the 10,000 all the same.
+    """
+    means = expected(10_000, np.array([0.15, 0.2, 0.2, 0.15]), {(0, 3): 8, (1, 3): 8, (2, 3): 8})
+    four = np.round(means[:14]).astype(np.int64)
+    wide = recapture.fit(four, model((0, 3), (1, 3), (2, 3)), 4)
+    three = recapture.fit(four.reshape(-1, 2).sum(axis=1), model(), 3)
+    assert wide is not None
+    assert three is not None
+    assert wide.total == pytest.approx(10_000, rel=2e-3)
+    assert wide.freedom == 14 - 8
+    assert three.total < 9_000
+    low, high = recapture.profile(four, wide.model, 4)
+    assert low < wide.total < high
+    assert high - low == pytest.approx(2 * 1.96 * wide.error, rel=0.1), "profile and normal law agree in a large sample"
+
+
+def test_strangers_on_the_wide_list_are_not_counted_whoever_they_are() -> None:
+    rng = np.random.default_rng(8)
+    own = rng.random((3000, 4)) < 0.4
+    strangers = np.zeros((50_000, 4), bool)
+    strangers[:, 3] = True
+    assert len(sensitivity.tabulate(own, wide=True)) == 14
+    alone = sensitivity.judge(own, seed=1, replicates=20, wide=True)
+    assert alone == sensitivity.judge(np.vstack([own, strangers]), seed=1, replicates=20, wide=True)
+    assert alone.verdict == "GEVOELIGHEID"
+    assert alone.interval is not None
+    assert alone.interval[0] < 3000 < alone.interval[1]
+    assert alone.seen == int(own[:, :3].any(axis=1).sum())
+    assert alone.bound == recapture.chao(sensitivity.tabulate(own[:, :3]), 3), "the lower bound is that of three lists"
+
+
+def test_with_a_wide_list_the_refusals_stay() -> None:
+    """No overlap, no estimate; and a list of which nobody knows how much is of the population is not tried itself."""
+    apart = np.zeros(14, np.int64)
+    apart[[7, 11, 13]] = 40, 30, 20
+    assert sensitivity.analyse(apart, 4, seed=1, replicates=20).verdict == "TE_WEINIG_LIJSTEN"
+    rng = np.random.default_rng(5)
+    inside = rng.random(1500) < 0.3
+    staged = np.column_stack([np.ones(1500, bool), inside, inside & (rng.random(1500) < 0.95), rng.random(1500) < 0.2])
+    other = np.zeros((300, 4), bool)
+    other[:, 1] = True
+    refused = sensitivity.judge(np.vstack([staged, other]), seed=1, replicates=20, wide=True)
+    assert (refused.verdict, refused.near) == ("NIET_CONSISTENT", ())
+
+
+def test_a_list_is_sized_by_all_others_that_there_are() -> None:
+    """Two others are Lincoln-Petersen. Three give the best of eight models: here two of them hang together."""
+    rng = np.random.default_rng(11)
+    tied = rng.random(20_000) < 0.4
+    second = np.where(rng.random(20_000) < 0.6, tied, rng.random(20_000) < 0.4)
+    member = np.column_stack([np.ones(20_000, bool), tied, second, rng.random(20_000) < 0.4])
+    assert sensitivity.consistency(member[:, :3])[0] < 0.85
+    assert sensitivity.consistency(member)[0] == pytest.approx(1, abs=0.05)
+
+
+@pytest.fixture(scope="module")
+def population(tmp_path_factory: pytest.TempPathFactory) -> tuple[np.ndarray, np.ndarray]:
+    """A synthetic country by its truth: (who is of the forensic population, who stands on Injus, 3RO, Ifzo, GMSD)."""
+    folder = tmp_path_factory.mktemp("country")
+    country.make(folder, scale=0.02, seed=5)
+    forensic = pq.read_table(folder / "truth" / "persons.parquet")["forensic"].to_numpy()
+    member = np.zeros((len(forensic), 4), bool)
+    for at, names in enumerate((("injus",), ("reclassering",), ("ifzo",), ("gmsd_1", "gmsd_2"))):
+        for name in names:
+            person = pq.read_table(folder / "truth" / f"rows_{name}.parquet")["person"].to_numpy()
+            member[person[person >= 0], at] = True
+    return forensic, member
+
+
+def test_a_synthetic_country_is_refused_with_three_lists_and_with_four(
+    population: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """Detention, probation and care are stages: their lists cannot size each other, and GMSD does not help. Without
+    the refusal the answers would be more than twice the true population, the lower bound among them."""
+    forensic, member = population
+    true, listed = int(forensic.sum()), member[member.any(axis=1)]
+    assert not (member[:, :3].any(axis=1) & ~forensic).any()
+    for lists, wide in ((3, False), (4, True)):
+        found = sensitivity.judge(listed[:, :lists], seed=1, replicates=20, wide=wide)
+        assert (found.verdict, found.near, found.interval) == ("NIET_CONSISTENT", (), None)
+        assert found.seen <= true < found.bound / 2
+        best = sensitivity._near(sensitivity.tabulate(listed[:, :lists], wide=wide), lists, 2)[0]
+        assert best.total > 2 * true
+
+
+def test_lists_that_are_captures_find_the_planted_population_of_that_country(
+    population: tuple[np.ndarray, np.ndarray],
+) -> None:
+    """The same people and the same true Wmo clients, strangers and all; but lists of chance, twice as likely for who
+    has support. The interval of four lists holds the planted number."""
+    forensic, member = population
+    rng = np.random.default_rng(4)
+    wmo = member[:, 3]
+    chance = np.where(wmo, 0.6, 0.3)[:, None] * np.ones(3)
+    drawn = np.column_stack([(rng.random((len(wmo), 3)) < chance) & forensic[:, None], wmo])
+    found = sensitivity.judge(drawn, seed=1, replicates=40, wide=True)
+    assert found.verdict == "GEVOELIGHEID"
+    assert found.interval is not None
+    assert found.interval[0] < forensic.sum() < found.interval[1]
+    assert found.near[0].total == pytest.approx(forensic.sum(), rel=0.08)
