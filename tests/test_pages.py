@@ -85,6 +85,8 @@ def named(command: str) -> str | None:
     verbs, apps, left = app.parse_commands(words)
     if not verbs:
         return "unknown verb"
+    if verbs[-1].startswith("--"):  # --version and --help are commands of the library, without options
+        return None
     last: Any = apps[-1]
     if last.default_command is None:  # a group: nothing but its verbs
         return f"unknown: {left}" if left else None
