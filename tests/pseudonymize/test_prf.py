@@ -131,3 +131,26 @@ def test_the_check_tag_tells_keys_apart_and_holds_the_kind() -> None:
     assert tag == prf.check_tag(KEY, "link", "demo", "run-1", "converter")
     assert tag != prf.check_tag(KEY, "pre", "demo", "run-1", "converter")
     assert tag != prf.check_tag(Secret(bytes(32)), "link", "demo", "run-1", "converter")
+
+
+TAGGED = ("link", "demo", "run-1", "converter")
+
+
+def test_the_check_tag_is_a_value_of_the_function_under_a_label_of_its_own() -> None:
+    """By the plain definition: eight bytes of the HMAC over label, kind, project, epoch and owner, length-prefixed."""
+    fields = [b"ttp/check/v1", *(text.encode() for text in TAGGED)]
+    message = b"".join(len(field).to_bytes(4, "big") + field for field in fields)
+    assert prf.check_tag(KEY, *TAGGED) == hmac.digest(KEY.reveal(), message, "sha256")[:8].hex()
+
+
+@pytest.mark.parametrize("place", range(len(TAGGED)))
+def test_every_part_of_what_a_key_is_for_changes_its_check_tag(place: int) -> None:
+    other = [*TAGGED[:place], "other", *TAGGED[place + 1 :]]
+    assert prf.check_tag(KEY, *other) != prf.check_tag(KEY, *TAGGED)
+
+
+def test_a_refused_label_has_the_code_that_has_advice() -> None:
+    for refused in (lambda: prf.link(KEY, "A", "run-1"), lambda: prf.record(KEY, "demo", "run-1", "A")):
+        with pytest.raises(ConfigError) as told:
+            refused()
+        assert told.value.code == "bad_label"
