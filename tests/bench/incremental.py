@@ -15,7 +15,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,14 +63,15 @@ def _children() -> float:
     return used.ru_utime + used.ru_stime
 
 
-def measure(home: Path, scale: float, seed: int) -> tuple[dict[str, Round], dict[str, float], bool]:
-    """(the three runs, CPU seconds of the suppliers' two rounds, whether the last two runs made the same bytes)."""
+def measure(home: Path, scale: float, seed: int) -> tuple[dict[str, Round], bool]:
+    """(the three runs, whether the last two made the same bytes)."""
     site, other = home / "added", home / "at-once"
     settings = demo.prepare(site, port=4299, scale=scale)
     demo.make_country(site, scale=scale, seed=seed)
     early, late = halves.split(site / "land" / "extracts", home / "early", home / "late")
-    delivered = {"the first round": _spent(lambda: [demo._deliver(settings, *job) for job in early])}
-    delivered["the half-year"] = _spent(lambda: halves.seal(settings, late, home / "aside"))
+    for job in early:
+        demo._deliver(settings, *job)
+    halves.seal(settings, late, home / "aside")
     shutil.copytree(site, other)
     runs = {"before the half-year": Round.of(site / "koppel.toml")}
     halves.arrive(settings, late, home / "aside")
@@ -80,13 +80,7 @@ def measure(home: Path, scale: float, seed: int) -> tuple[dict[str, Round], dict
         shutil.rmtree(other / "ttp" / name)
     shutil.copytree(settings.inbox, other / "ttp" / "inbox")
     runs["everything from nothing"] = Round.of(other / "koppel.toml")
-    return runs, delivered, _outputs(settings) == _outputs(load(other / "koppel.toml"))
-
-
-def _spent(work: Callable[[], object]) -> float:
-    before = _children()
-    work()
-    return _children() - before
+    return runs, _outputs(settings) == _outputs(load(other / "koppel.toml"))
 
 
 def _outputs(settings: Settings) -> dict[str, dict[str, str]]:
@@ -94,7 +88,7 @@ def _outputs(settings: Settings) -> dict[str, dict[str, str]]:
     return {**made, "release": resume.hashes(settings.out)}
 
 
-def page(runs: dict[str, Round], delivered: dict[str, float], scale: float, *, same: bool) -> str:
+def page(runs: dict[str, Round], scale: float, *, same: bool) -> str:
     """docs/performance-incremental.md."""
     added, whole = runs["the half-year added"], runs["everything from nothing"]
     text = [
@@ -115,10 +109,8 @@ def page(runs: dict[str, Round], delivered: dict[str, float], scale: float, *, s
     ]
     text += ["", "| seconds of | " + " | ".join(runs) + " |", "| --- |" + " ---: |" * len(runs)]
     text += [f"| {kind} | " + " | ".join(f"{one.steps[kind]:.1f}" for one in runs.values()) + " |" for kind in KINDS]
-    first, second = delivered["the first round"], delivered["the half-year"]
     text += [
         "",
-        f"Suppliers took {first:.1f} CPU s for the first round and {second:.1f} for the half-year, which is {second / (first + second):.2f} of both.",
         f"Taking in the half-year took {added.steps['intake'] / whole.steps['intake']:.2f} of the seconds of taking in everything. What follows is",
         "computed whole ([52](decisions/0052-incremental.md), [104](decisions/0104-what-a-half-year-touches.md)).",
     ]
@@ -134,8 +126,8 @@ def main() -> None:
     given = options.parse_args()
     use(Reporter(Mode.QUIET))
     with tempfile.TemporaryDirectory(prefix="koppel-incremental-") as home:
-        runs, delivered, same = measure(Path(home), given.scale, given.seed)
-    told = page(runs, delivered, given.scale, same=same)
+        runs, same = measure(Path(home), given.scale, given.seed)
+    told = page(runs, given.scale, same=same)
     console.print(told, markup=False)
     if not given.no_page:
         PAGE.write_text(told, encoding="utf-8")

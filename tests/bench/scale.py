@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import resource
 import shutil
 import subprocess
@@ -97,9 +98,9 @@ def spilled(folder: Path) -> Iterator[list[int]]:
 
 
 def held(folder: Path) -> int:
-    """Bytes of files in the spill folders of a step; one that goes while it is looked at counts as none."""
+    """Bytes of temporary files of this process (DuckDB names them by it); one that goes meanwhile counts as none."""
     size = 0
-    for path in folder.glob("spill*/*"):
+    for path in folder.glob(f"spill*/*_{os.getpid()}_*"):
         with suppress(OSError):
             size += path.stat().st_size
     return size
@@ -235,13 +236,14 @@ def page(found: dict[int, dict[str, Found]]) -> str:
         "| ---: |" + " ---: |" * len(steps.PEERS),
     ]
     for size, one in sorted(found.items()):
-        text.append(f"| {size:,} | " + " | ".join(f"{ratio(one, a, b):.1f}" for a, b in steps.PEERS) + " |")
-    text += ["", "## Every step", "", "CPU seconds / peak memory in GB / spill in GB.", ""]
+        ratios = ((ratio(one, a, b), "failed" in one[a]) for a, b in steps.PEERS)
+        text.append(f"| {size:,} | " + " | ".join("failed" if bad else f"{r:.1f}" for r, bad in ratios) + " |")
+    text += ["", "## Every step", "", "CPU seconds / peak memory in GB.", ""]
     sizes = sorted(found)
     text += ["| step | " + " | ".join(f"{size:,}" for size in sizes) + " |", "| --- |" + " ---: |" * len(sizes)]
     for name in steps.MEASURED:
         cells = (
-            f"{found[s][name]['cpu']:.2f} / {found[s][name]['rss'] / 1e6:.2f} / {found[s][name]['spill'] / 1e9:.2f}"
+            f"{found[s][name]['cpu']:.2f} / {found[s][name]['rss'] / 1e6:.2f}"
             if "cpu" in found[s][name]
             else found[s][name]["failed"]
             for s in sizes

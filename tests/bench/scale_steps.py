@@ -286,6 +286,11 @@ process, libraries included. "interval_process" is the interval join with the st
 does 16 times. Splink gets keys as text, for it compares no UUIDs; Polars runs its streaming engine without a memory limit.
 At 0.18 million opening a connection is most of what a join takes.
 
+The table above was measured while a dozen other processes shared the two cores (a load of 10 to 17): wall seconds, and so T4,
+say how busy the machine was, and CPU seconds are up to twice those of a quiet one. Splink's linkage of 18 million persons
+stopped for want of memory. The linkage gave the same bytes at 0.18 million under 1 GB, under 100 MB, and before its statements
+went in parts ([106](decisions/0106-large-countries-in-a-small-memory.md)).
+
 ## Spark
 
 `make bench-engines`: pyspark 4.3 on Java 17, in local mode, gave the same hash over all sorted linked tables as DuckDB on two
