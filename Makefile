@@ -9,7 +9,7 @@ ROOMS := estimation flows linkage pseudonymize release schemas synthetic
 export UV_PYTHON_DOWNLOADS := never
 export DO_NOT_TRACK := 1
 
-.PHONY: demo compiled test bench bench-delivery bench-pseudo bench-estimate bench-load bench-release bench-scale bench-engines fuzz national mutate lint types contracts tests setup clean help
+.PHONY: demo compiled test bench bench-delivery bench-pseudo bench-estimate bench-load bench-release bench-scale bench-incremental bench-engines fuzz national mutate lint types contracts tests setup clean help
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/'
@@ -72,9 +72,12 @@ bench-release: setup ## measure audit, suppression and rounding against the desi
 bench-load: compiled ## four suppliers at once, then run after run (SCALE=1, MINUTES=60); writes docs/performance-load.md
 	$(BIN)/python -m tests.bench.load $(if $(SCALE),--scale $(SCALE)) $(if $(MINUTES),--minutes $(MINUTES))
 
-bench-scale: setup ## 0.18, 1.8 and 18 million persons in 1 GB, beside Polars and Splink; writes docs/performance-scale.md
+bench-scale: setup ## 0.18, 1.8 and 18 million persons in 1 GB, beside Polars and Splink (KEPT=folder goes on); writes docs/performance-scale.md
 	$(TOOLS)/bin/uv sync --quiet --locked --group peers
-	$(BIN)/python -m tests.bench.scale $(if $(SIZES),--sizes $(SIZES))
+	$(BIN)/python -m tests.bench.scale $(if $(SIZES),--sizes $(SIZES)) $(if $(KEPT),--kept $(KEPT))
+
+bench-incremental: compiled ## a half-year added to a run beside a run from nothing (SCALE=1); writes docs/performance-incremental.md
+	$(BIN)/python -m tests.bench.incremental $(if $(SCALE),--scale $(SCALE))
 
 fuzz: setup ## every parser of outside input under a fuzzer that follows coverage (PARSERS="csv xlsx", SECONDS=60 each)
 	$(TOOLS)/bin/uv sync --quiet --locked --group fuzz

@@ -9,11 +9,18 @@ from pathlib import Path
 import duckdb
 
 Connection = duckdb.DuckDBPyConnection
+HELD = "held"  # the database in memory that may compress its tables; the one that DuckDB opens by itself may not
 
 
 def quoted(text: str | Path) -> str:
     """A path or name of ours as an SQL literal."""
     return "'" + str(text).replace("'", "''") + "'"
+
+
+def compress(con: Connection) -> None:
+    """Lay tables away compressed: a third of the memory, and of what would be spilled. Costs a third of a CPU second
+    per million wide rows, so it is for tables that are large beside the limit."""
+    con.execute(f"checkpoint {HELD}")
 
 
 @contextmanager
@@ -36,6 +43,8 @@ def connect(*, work: Path, folders: Iterable[Path], memory_limit: str, threads: 
         },
     )
     try:
+        con.execute(f"attach ':memory:' as {HELD} (compress true)")
+        con.execute(f"use {HELD}")
         allowed = ", ".join(quoted(folder.resolve()) for folder in (work, *folders))
         con.execute(f"set allowed_directories = [{allowed}]")
         con.execute("set enable_progress_bar = false")

@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from linkage import accounting, domains, fallback, indicators, match, parts, queries, stage, tables
-from linkage.database import Connection, connect
+from linkage.database import Connection, compress, connect
 from linkage.delivery import Delivery
 from linkage.engines.session import Engine
 from linkage.parts import Room, Values
@@ -34,11 +34,16 @@ EVENTS = (
     *("merge_by_rule", "wmo_arrangements", "departures", "events", "event_detention", "event_care"),
     *("event_wmo", "event_outcome", "event_place", "event_return", "title_end_events"),
 )
-# Ordered aggregates hold every row they see: these go by ranges of persons.
-MERGES = ("pieces_by_number", "merge_by_number", "rule_rows", "rule_halves", "rule_variants", "merge_by_rule")
+# Ordered aggregates, joins of many tables and telling people apart hold every row: these go by ranges of persons.
+BY_PERSON = (
+    *("pieces_by_number", "merge_by_number", "rule_rows", "rule_halves", "rule_variants", "merge_by_rule"),
+    *("detention_parts", "detention_spells", "placement_requests", "titles", "title_chains"),
+    *("event_detention", "event_care", "event_outcome", "event_place", "title_end_events"),
+    "strata_counts",
+)
 COUNTS = (
-    *("register_links", "gmsd_history", "coverage", "presence", "match_rates", "link_strata", "person_quality"),
-    "target_group",
+    *("register_links", "gmsd_history", "coverage", "presence", "match_rates", "strata_counts", "link_strata"),
+    *("person_quality", "target_group"),
 )
 # Tables that no later statement reads, by the part of the run after which they go: held, they would be spilled.
 NUMBERED = ("keys", "members")
@@ -47,6 +52,7 @@ FOLLOWED = (
     *("rule_rows", "rule_halves", "rule_variants", "rule_pairs", "rule_components"),
 )
 COUNTED = ("gmsd", "presence")
+STAGED = ("gmsd", "ifzo", "injus", "reclassering")
 RECOUNTS = ("figures", "count_injus", "count_reclassering", "count_ifzo", "count_cbs", "register_counts")
 ACCOUNTS = ("linked_persons", "funnel_events", "never_delivered")
 
@@ -97,10 +103,11 @@ def link(
         domains.mirror(con, deliveries, domain)
         stage.views(con, deliveries, domain)
         stage.fallback(con, deliveries, domain)
-        linkable, persons = _compute(con, deliveries, plan, Room.of(memory_limit), engine=engine, work=work)
+        room = Room.of(memory_limit)
+        linkable, persons = _compute(con, deliveries, plan, room, engine=engine, work=work)
         account = accounting.Account.of(con, deliveries)
         account.require_nothing_lost()
-        _count(con, deliveries, plan, account)
+        _count(con, deliveries, plan, account, _ranges(con, room, persons))
         rows = {table.name: tables.write(con, table, out) for table in LINKED_TABLES.values()}
         rows |= {name: tables.write(con, table, out) for name, table in RUN_TABLES.items()}
         tables.write_person_link(con, domain, out)
@@ -118,13 +125,27 @@ def _compute(
     _drop(con, NUMBERED)
     persons = match.rows(con, values, fallback.link(con, plan, values, linkable), room, deliveries)
     if engine is None:
-        follow(con, values, list(room.persons(parts.count(con, "gmsd"), persons)))
+        ranges = _ranges(con, room, persons)
+        _lay_away(con, ranges)
+        follow(con, values, ranges)
         _drop(con, FOLLOWED)
+        _lay_away(con, ranges)
     else:
         from linkage.engines.run import Statements, compute  # noqa: PLC0415 - an optional extra
 
         compute(con, engine, work, Statements(TRAJECTORIES, EVENTS, MACROS, values), wanted=_read_later)
     return linkable, persons
+
+
+def _ranges(con: Connection, room: Room, persons: int) -> list[Values]:
+    """Ranges of persons such that what the largest register holds of one fits."""
+    return list(room.persons(max(parts.count(con, name) for name in STAGED), persons))
+
+
+def _lay_away(con: Connection, ranges: Sequence[Values]) -> None:
+    """Tables that are large beside the memory limit are held compressed, so that ranges are not read from disk."""
+    if len(ranges) > 1:
+        compress(con)
 
 
 def follow(con: Connection, values: Values, persons: Sequence[Values]) -> None:
@@ -136,7 +157,7 @@ def follow(con: Connection, values: Values, persons: Sequence[Values]) -> None:
 
 def _follow(con: Connection, names: Sequence[str], values: Values, persons: Sequence[Values]) -> None:
     for name in names:
-        if name in MERGES:
+        if name in BY_PERSON:
             counted = "first_variant" if name == "rule_variants" else ""
             parts.each(con, name, values, iter(persons), counted)
         else:
@@ -149,9 +170,11 @@ def _read_later(table: str) -> bool:
     return table in LINKED_TABLES or re.search(rf"\b{table}\b", later) is not None
 
 
-def _count(con: Connection, deliveries: Sequence[Delivery], plan: Plan, account: accounting.Account) -> None:
+def _count(
+    con: Connection, deliveries: Sequence[Delivery], plan: Plan, account: accounting.Account, persons: Sequence[Values]
+) -> None:
     values = plan.parameters()
-    _run(con, COUNTS, values)
+    _follow(con, COUNTS, values, persons)
     _drop(con, COUNTED)
     indicators.compute(con, plan)
     stage.table_from_arrow(con, "set_aside", accounting.set_aside(deliveries))

@@ -6,22 +6,19 @@ schemas/comparison.py; what no register can give has its reason beside it and is
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict
-from functools import cache
 from pathlib import Path
 
 import pyarrow.parquet as pq
 
-from schemas import comparison, gemeente, recount, reference
+from schemas import comparison, printed, recount, reference
 from schemas.comparison import INJUS, NATIONAL, WMO, Line
+from schemas.printed import Printed
 
 PLACE_FEWEST, PLACE_RELATIVE = 12.0, 0.04  # printed counts are rounded to 5, and halves merge a little differently
 JJI_MARGIN = 1.5  # a municipality's share of youth notices varies around the national one
-CLASSIFICATION = 2023
-MERGED = "Gemeente van een andere indeling: geteld bij de opvolger."
-UNREADABLE = "Het rapport drukt hier geen leesbaar cijfer."
+HIDDEN = "Niet gedrukt, want onder de 10."
 KNOWN = {
     ("cbs", "municipalities_never_delivered", "total", "count"): (
         "De tabel in bijlage A laat er minder leeg dan de tekst noemt."
@@ -50,8 +47,8 @@ def lines(linked: Path, scale: float = 1.0) -> list[Line]:
     counts: recount.Counts = {(r["source"], r["indicator"], r["breakdown"], r["year"]): float(r["value"]) for r in rows}
     told = pq.read_table(linked / "reconciliation.parquet").to_pylist()
     made = [_city(_national(row, scale), counts, scale) for row in told]
-    made += [_notice(row, counts, scale) for row in reference.injus_notices()]
-    return made + [_flow(row, counts, scale) for row in reference.wmo_flows()]
+    made += [_notice(one, counts, scale) for one in printed.today(reference.injus_notices(), printed.NOTICES)]
+    return made + [_flow(one, counts, scale) for one in printed.today(reference.wmo_flows(), printed.FLOWS)]
 
 
 def _national(row: dict[str, object], scale: float) -> Line:
@@ -74,10 +71,10 @@ def _city(line: Line, counts: recount.Counts, scale: float) -> Line:
     return Line(**{**asdict(line), "tolerance": slack, "note": ""})
 
 
-def _notice(row: dict[str, str], counts: recount.Counts, scale: float) -> Line:
-    head = f"notice={row['notice']}"
-    line = _place(INJUS, ("injus", "notices", head), row, counts, scale)
-    share = _youth(counts, head, row["year"])
+def _notice(one: Printed, counts: recount.Counts, scale: float) -> Line:
+    head = f"notice={one.row['notice']}"
+    line = _place(INJUS, ("injus", "notices", head), one, counts, scale)
+    share = _youth(counts, head, one.row["year"])
     return Line(**{**asdict(line), "tolerance": line.tolerance + JJI_MARGIN * share * line.published})
 
 
@@ -88,31 +85,31 @@ def _youth(counts: recount.Counts, head: str, year: str) -> float:
     return 1 - adults / everything if everything else 0.0
 
 
-def _flow(row: dict[str, str], counts: recount.Counts, scale: float) -> Line:
-    return _place(WMO, ("cbs", row["flow"], f"provision={row['provision']}"), row, counts, scale)
+def _flow(one: Printed, counts: recount.Counts, scale: float) -> Line:
+    return _place(WMO, ("cbs", one.row["flow"], f"provision={one.row['provision']}"), one, counts, scale)
 
 
-def _place(table: str, key: tuple[str, str, str], row: dict[str, str], counts: recount.Counts, scale: float) -> Line:
+def _place(table: str, key: tuple[str, str, str], one: Printed, counts: recount.Counts, scale: float) -> Line:
+    """A municipality of today: what is printed of it, or of its parts together, and the margin that this leaves."""
     source, indicator, head = key
-    name = _name(row["municipality"], row["year"])
-    breakdown = f"{head};municipality={name or row['municipality']}"
-    readable = row["status"] in ("exact", "realigned") and bool(row["count"])
-    printed = float(row["count"]) * scale if readable else 0.0
-    counted = counts.get((source, indicator, breakdown, row["year"]), 0.0) if name else None
-    slack = comparison.of_a_place(printed, scale, fewest=PLACE_FEWEST, relative=PLACE_RELATIVE)
-    note = "" if readable and name else UNREADABLE if name else MERGED
-    return Line(table, source, indicator, breakdown, row["year"], "count", printed, counted, slack, note)
+    breakdown, year = f"{head};municipality={one.municipality}", one.row["year"]
+    elsewhere = one.why == printed.ELSEWHERE
+    counted = None if elsewhere else counts.get((source, indicator, breakdown, year), 0.0)
+    middle, wider = (0.0, 0.0) if one.count is None else (one.count.middle * scale, _wider(one.count) * scale)
+    slack = comparison.of_a_place(middle, scale, fewest=PLACE_FEWEST, relative=PLACE_RELATIVE) + wider
+    remark = _remark(one)
+    return Line(table, source, indicator, breakdown, year, "count", middle, counted, slack, one.why, remark)
 
 
-@cache
-def _name(printed: str, year: str) -> str:
-    """The name in today's classification of a municipality that was the same in that year; else empty."""
-    code = gemeente.resolve(printed)
-    names = {one.code: one.naam for one in gemeente.gemeenten(CLASSIFICATION)}
-    now = gemeente.recode_table(CLASSIFICATION)
-    last = dt.date(int(year), 12, 31)
-    joined = any(one.code != code and now[one.code] == code and one.valid_on(last) for one in gemeente.all_gemeenten())
-    return "" if joined else names.get(code or "", "")
+def _wider(count: printed.Interval) -> float:
+    """What an interval adds to the margin of a place, in which the rounding of one count is held already."""
+    return max(count.half - printed.ROUNDED, 0.0)
+
+
+def _remark(one: Printed) -> str:
+    if one.parts:
+        return f"Som van {', '.join(one.parts)}."
+    return HIDDEN if one.count is not None and not one.row["count"] else ""
 
 
 def outside(found: Sequence[Line]) -> list[Line]:

@@ -20,7 +20,8 @@ NATIONAL, INJUS, WMO = "landelijk", "gemeenten injus", "gemeenten wmo"
 
 @dataclass(frozen=True)
 class Line:
-    """One printed figure, the count of it, how far they may differ, and why it is not judged (else empty)."""
+    """One printed figure, the count of it, how far they may differ, why it is not judged (else empty), and what a
+    reader should know of it (else empty)."""
 
     table: str
     source: str
@@ -32,6 +33,7 @@ class Line:
     counted: float | None
     tolerance: float
     note: str
+    remark: str = ""
 
     @property
     def judged(self) -> bool:

@@ -73,5 +73,5 @@ def _row(line: Line) -> str:
     counted = "-" if line.counted is None else f"{line.counted:,.1f}"
     return (
         f"{mark:2}{line.source:6}{line.indicator:36}{line.breakdown:58}{line.year:11}{line.kind:15}"
-        f"{line.published:>12,.1f}{counted:>12}  {line.note}"
+        f"{line.published:>12,.1f}{counted:>12}  {line.note or line.remark}"
     )

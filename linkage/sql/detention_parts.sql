@@ -13,6 +13,7 @@ days as (
     max(datum) filter (where soort_melding = 'EINDE_DETENTIE') as last_end
   from injus
   where soort_melding <> 'VERLOF'
+    and person_id between $first_person::bigint and $last_person::bigint
   group by all
 ),
 paired as (

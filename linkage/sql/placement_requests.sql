@@ -15,6 +15,7 @@ collapsed as (
       order by datum_verzoek, soort_plaatsing, titel_code nulls last, arrondissement
     ) as told
   from reclassering
+  where person_id between $first_person::bigint and $last_person::bigint
   group by person_id, indicatie_id
 )
 select

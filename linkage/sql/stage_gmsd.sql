@@ -57,3 +57,5 @@ left join ref_gemeente as g
   on g.code = e.gemeentecode
 left join ref_gemeente as b
   on b.code = e.gemeentecode_brp
+-- Rows of a person lie together: what goes by ranges of persons then reads those, and not the whole table each time.
+order by e.person_id

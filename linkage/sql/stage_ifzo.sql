@@ -53,3 +53,5 @@ select
   e.zorg_eind,
   e.reden_einde_zorg
 from everyone as e
+-- Rows of a person lie together: what goes by ranges of persons then reads those, and not the whole table each time.
+order by e.person_id

@@ -55,3 +55,5 @@ left join ref_gemeente as b
   on b.code = e.gemeentecode_brp
 left join ref_gemeente as v
   on v.code = e.gemeentecode_vestiging
+-- Rows of a person lie together: what goes by ranges of persons then reads those, and not the whole table each time.
+order by e.person_id

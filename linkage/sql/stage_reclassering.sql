@@ -49,3 +49,5 @@ select
   e.titel_code,
   e.arrondissement
 from everyone as e
+-- Rows of a person lie together: what goes by ranges of persons then reads those, and not the whole table each time.
+order by e.person_id

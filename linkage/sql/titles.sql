@@ -26,6 +26,7 @@ ranked as (
     case status when 'DEFINITIEF' then 0 when 'VOORLOPIG' then 1 when 'ONBEPAALD' then 2 else 3 end as status_rank
   from judged
   where title_begin is not null
+    and person_id between $first_person::bigint and $last_person::bigint
 )
 select
   person_id,

@@ -84,7 +84,7 @@ def _told(country: Country) -> list[str]:
 
 
 @settings(
-    max_examples=int(os.environ.get("KOPPEL_EXAMPLES", "60")),
+    max_examples=EXAMPLES,
     deadline=None,
     print_blob=True,
     suppress_health_check=list(HealthCheck),

@@ -8,6 +8,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
+from linkage import link as room
+from linkage import queries
+from linkage.database import compress, connect
 from linkage.delivery import Delivery
 from linkage.link import link
 from linkage.parts import ALL, Room
@@ -71,3 +74,43 @@ def test_the_same_bytes_whole_and_in_parts(tmp_path_factory: pytest.TempPathFact
             link(made, home / name, plan=Plan(), work=home / "work", memory_limit="512MB", threads=1)
     whole, cut = ({p.name: p.read_bytes() for p in (home / name).iterdir()} for name in ("whole", "parts"))
     assert [name for name in whole if whole[name] != cut[name]] == [] and whole
+
+
+@pytest.mark.parametrize("name", [*room.TRAJECTORIES, *room.EVENTS])
+def test_a_statement_with_an_ordered_aggregate_goes_by_ranges_of_persons(name: str) -> None:
+    """It holds every row it sees. Tbs events, of which the country has a few hundred a year, may be held at once."""
+    ordered = "first(" in queries.text(name) and name != "tbs_events"
+    assert ordered <= (name in room.BY_PERSON)
+
+
+@pytest.mark.parametrize("name", room.BY_PERSON)
+def test_what_goes_by_ranges_of_persons_asks_for_one_and_makes_a_table(name: str) -> None:
+    assert {"first_person", "last_person"} <= set(queries.parameters(name))
+    assert queries.made(name)
+
+
+def test_a_table_laid_away_takes_a_third_and_stays_what_it_was(tmp_path: Path) -> None:
+    codes = (
+        "select i as person_id, lpad((i % 340)::varchar, 4, '0') as gemeente, 'ZIN' as vorm from range(500000) as t(i)"
+    )
+    used = "select sum(memory_usage_bytes) from duckdb_memory() where tag = 'IN_MEMORY_TABLE'"
+    asked = "select count(*), sum(person_id), min(gemeente), max(gemeente), count(distinct vorm) from rows"
+    with connect(work=tmp_path, folders=[], memory_limit="256MB", threads=1) as con:
+        con.execute(f"create table rows as {codes}")
+        before, content = con.execute(used).fetchall()[0][0], con.execute(asked).fetchall()
+        compress(con)
+        assert con.execute(used).fetchall()[0][0] < before / 3
+        assert con.execute(asked).fetchall() == content == [(500_000, 124_999_750_000, "0000", "0339", 1)]
+
+
+@pytest.mark.parametrize(("ranges", "times"), [(1, 0), (4, 2)])
+def test_only_a_country_that_is_large_beside_the_limit_is_laid_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ranges: int, times: int
+) -> None:
+    """After staging, and after arrangements: where one range holds everything it would cost and save nothing."""
+    done: list[int] = []
+    monkeypatch.setattr(room, "compress", lambda _: done.append(1))
+    monkeypatch.setattr(Room, "parts", lambda *_: ranges)
+    (tmp_path / "out").mkdir()
+    link([], tmp_path / "out", plan=Plan(), work=tmp_path / "work", memory_limit="256MB", threads=1)
+    assert len(done) == times

@@ -61,7 +61,7 @@ def test_no_statement_holds_a_window_of_its_own(name: str) -> None:
         "half_number": {"4"},
         "indicator_groups": {"4"},
         "indicator_quantiles": {"25", "50", "90"},
-        "link_strata": {"30"},
+        "strata_counts": {"30"},
         "view_row_keys": {"4"},
     }
     literals = set(re.findall(r"(?<![\w.'])\d+(?![\w.'])", re.sub(r"--[^\n]*|'[^']*'", "", queries.text(name))))
