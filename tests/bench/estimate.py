@@ -28,7 +28,19 @@ REGIONS = ("region", "predicted", "counted", "bias %", "80% covers", "95% covers
 MOST = 8  # regions shown
 AHEAD = ("area", "predicted size", "cells", "80% covers", "95% covers", "bias %")
 FIRST_SEED = 1000  # seeds below were looked at while the estimator was made
-HEAD = ("period", "area", "estimated size", "cells", "80% covers", "90% covers", "as shown", "bias %", "PIT", "CRPS")
+HEAD = (
+    "period",
+    "area",
+    "estimated size",
+    "cells",
+    "80% covers",
+    "90% covers",
+    "as shown",
+    "bias %",
+    "PIT",
+    "p",
+    "CRPS",
+)
 console = Console(highlight=False)
 
 
@@ -48,14 +60,15 @@ def _row(stratum: verdicts.Stratum, part: Cells) -> list[str]:
     country = part["country"]
     covers = {name: verdicts.mean(part[name], country) for name in ("in80", "in90", "shown90")}
     bias = verdicts.ratio(part["size"] - part["true"], part["true"], country)
-    apart, chance = verdicts.uniform(part["pit"], country)
+    chance, (apart, error) = verdicts.uniform(part["pit"], country)[1], verdicts.distance(part["pit"], country)
     ratios = [verdicts.ratio(part["naive"][:, i], part["crps"], country) for i in range(len(BASELINES))]
     good, better = verdicts.held(stratum, covers["in90"], ratios, len(np.unique(country)))
     return [
         f"{len(country):,}",
         *(f"{100 * share:.1f} ({100 * error:.1f})" for share, error in covers.values()),
         f"{100 * bias[0]:+.1f} ({100 * bias[1]:.1f})",
-        f"{100 * apart:.1f}" + ("" if np.isnan(chance) else f", p {chance:.2g} {_word(chance >= verdicts.LEAST_P)}"),
+        f"{100 * apart:.1f} ({100 * error:.1f}) {_word(apart - 2 * error <= verdicts.MOST_APART)}",
+        "" if np.isnan(chance) else f"{chance:.2g}" + ("" if chance >= verdicts.LEAST_P else " **rejected**"),
         f"{part['crps'].mean():.3g}",
         *(f"{value:.1f}" for value, _ in ratios),
         f"{stratum.ratio:g} {_word(better)}",
@@ -112,11 +125,11 @@ def markdown(found: Cells, about: Study) -> str:
             f"pipeline, {about.draws} draws; use within 6 months, any group. Making, delivering and linking one country took",
             f"{np.median(found['made']):.0f} s of wall clock on a machine that did other work too (20 CPU seconds), estimating it",
             f"{np.median(found['seconds']):.1f} CPU seconds (medians). In brackets: standard error over countries. *As shown*:",
-            "intervals rounded outward to 5. *PIT*: largest difference of a tenth from 10 percent, and",
-            f"the p-value of uniformity (Hotelling over countries; from 30 countries on), not rejected at {verdicts.LEAST_P:g} where it",
-            f"says held. {len(verdicts.STRATA) * len(PERIODS)} tests are made, so a p of 0.01 somewhere is no news. Baselines are point forecasts, so",
+            "intervals rounded outward to 5. *PIT*: largest distance of its distribution from the uniform one in points, asked:",
+            f"at most {100 * verdicts.MOST_APART:g}, as of the 90 percent intervals. *p*: of exact uniformity (Hotelling over countries; from 30",
+            f"countries on), rejected below {verdicts.LEAST_P:.2g}, since {len(verdicts.STRATA) * len(PERIODS)} tests are made. Baselines are point forecasts, so",
             "their CRPS is the mean absolute error; the columns say how many times worse than ours each is. Coverage asked:",
-            "87 to 93 percent where 20 and more are estimated, else at least 87 (two standard errors of slack).",
+            "87 to 93 percent where 20 and more are estimated, else at least 87. All verdicts with two standard errors of slack.",
             "",
             "| " + " | ".join(heads) + " |",
             "|" + " --- |" * len(heads),

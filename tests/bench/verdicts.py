@@ -11,6 +11,7 @@ from estimation.arrays import Bools, Floats, Ints
 from tests.bench.cells import LEVELS, PERIODS
 
 BINS, LEAST_CELLS, LEAST_COUNTRIES = 10, 20, 30
+MOST_APART = 0.03  # of the PIT's distribution from the uniform one: what 87 to 93 allows an interval of 90 percent
 LEAST_P = 0.05 / 14  # fourteen classes are tested: five percent for all of them together (Bonferroni)
 Cells = dict[str, np.ndarray]
 
@@ -87,6 +88,19 @@ def uniform(pit: Floats, country: Ints) -> tuple[float, float]:
     rest = (counts - counts.sum(axis=1, keepdims=True) / BINS)[:, :k]
     square = float(rest.sum(axis=0) @ np.linalg.pinv(np.cov(rest.T) * n) @ rest.sum(axis=0))
     return apart, float(f_law.sf(square * (n - k) / (k * (n - 1)), k, n - k))
+
+
+def distance(pit: Floats, country: Ints) -> tuple[float, float]:
+    """(largest distance of the PIT's distribution from the uniform one, its standard error there over countries).
+
+    It is what a quantile of any level can be off by; unlike the p-value of `uniform` it does not shrink as countries
+    are added (docs/decisions/0119).
+    """
+    levels = np.arange(1, 100) / 100
+    below = np.searchsorted(np.sort(pit), levels, side="right") / len(pit)
+    worst = levels[np.abs(below - levels).argmax()]
+    found, error = mean((pit <= worst).astype(float), country)
+    return abs(found - float(worst)), error
 
 
 def calibration(pit: Floats, levels: Floats) -> Floats:

@@ -45,6 +45,34 @@ def test_values_that_are_not_uniform_are_refused() -> None:
     assert apart > 0.02
 
 
+def test_the_distance_is_what_a_quantile_is_off_by_and_does_not_grow_with_the_countries() -> None:
+    """The distribution of u**1.3 is u**(1/1.3): at most 0.09 off, however many cells there are; u itself is not."""
+    grid = (np.arange(10_000) + 0.5) / 10_000
+    levels = np.linspace(0, 1, 1001)
+    known = np.abs(levels ** (1 / 1.3) - levels).max()
+    for cells in (grid, np.tile(grid, 20)):
+        country = np.arange(len(cells)) % COUNTRIES
+        assert verdicts.distance(cells, country)[0] < 0.001
+        assert verdicts.distance(cells**1.3, country)[0] == pytest.approx(known, abs=0.001)
+
+
+def test_the_error_of_the_distance_knows_that_cells_of_a_country_hang_together() -> None:
+    apart, together = (verdicts.distance(shared(strength), COUNTRY)[1] for strength in (0.0, 0.3))
+    assert apart == pytest.approx(0.5 / np.sqrt(COUNTRIES * EACH), rel=0.3)
+    assert together > 2 * apart
+
+
+@pytest.mark.parametrize("cover", [0.86, 0.94])
+def test_an_interval_that_covers_more_than_three_points_off_is_seen_where_one_tail_is_to_blame(cover: float) -> None:
+    """All of the excess, or lack, of a 90 percent interval in its upper tail: the distribution is off by as much."""
+    rng = np.random.default_rng(2)
+    inside, below = rng.uniform(0.05, 0.95, int(100_000 * cover)), rng.uniform(0, 0.05, 5_000)
+    above = rng.uniform(0.95, 1, 100_000 - len(inside) - len(below))
+    pit = rng.permutation(np.concatenate([inside, below, above]))
+    apart, error = verdicts.distance(pit, np.arange(len(pit)) % COUNTRIES)
+    assert apart - 2 * error > verdicts.MOST_APART
+
+
 def test_too_few_countries_say_nothing() -> None:
     few = COUNTRY < 10
     assert np.isnan(verdicts.uniform(shared(0.0)[few], COUNTRY[few])[1])
