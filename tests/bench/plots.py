@@ -95,4 +95,4 @@ def calibration(levels: Floats, curves: Sequence[tuple[str, Floats]]) -> str:
         body.append(f'<line x1="330" x2="350" y1="{row}" y2="{row}" stroke="{colour}" stroke-width="3"/>')
         body.append(_text(356, row + 4, words, "start"))
     body.append(_text(left + side / 2, side + 42, "nominal level (randomised PIT); dashed: perfect"))
-    return _frame(480, side + 50, "Calibration of central intervals", body)
+    return _frame(500, side + 50, "Calibration of central intervals", body)
