@@ -10,12 +10,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pseudonymize import bridge, domain, keys, publish, rotate
+from pseudonymize import bridge, clock, domain, keys, publish, rotate
 from pseudonymize.convert import convert, to_recipient
 from pseudonymize.parties import ConverterKeys
 from schemas.errors import ConfigError, DeliveryError, KeyUnavailable
 from schemas.pseudonym import file_key
-from tests.pseudonymize.test_keys_rotation import MONTH, TODAY, encodings, later
+from tests.pseudonymize.test_keys_rotation import MONTH, encodings, later
 
 
 @dataclass
@@ -281,7 +281,9 @@ def test_a_bridge_lasts_a_year_at_most_and_overwrites_nothing(overlap: Overlap) 
 
     for days in (-1, 367):
         with pytest.raises(ConfigError, match="bad_overlap"):
-            bridge.make(overlap.old, overlap.new, overlap.converter, overlap.out, TODAY + dt.timedelta(days=days))
+            bridge.make(
+                overlap.old, overlap.new, overlap.converter, overlap.out, clock.today() + dt.timedelta(days=days)
+            )
     overlap.make()
     with pytest.raises(ConfigError, match="output_exists"):
         overlap.make()

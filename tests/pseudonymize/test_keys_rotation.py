@@ -112,7 +112,7 @@ def delivered_copy(world) -> tuple[object, Path]:
 def test_an_overlap_ends_within_a_year_and_not_in_the_past(world, days: int) -> None:
     folder = folder_of(world)
     with pytest.raises(ConfigError, match="bad_overlap"):
-        rotate.rotate(folder, "link", "converter", "epoch-2", TODAY + dt.timedelta(days=days))
+        rotate.rotate(folder, "link", "converter", "epoch-2", clock.today() + dt.timedelta(days=days))
     assert states(folder, "link") == {"epoch-1": "in use"}
 
 

@@ -29,6 +29,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from release import gate, research_anonymity, research_coarsen, research_counts, research_text
+from release.protect import checking, tables
 from release.research import delivered
 from schemas import pseudonym
 from schemas import research as declared
@@ -603,13 +604,26 @@ BLOCKS = re.findall(r"```(\w*)\n(.*?)```", MANUAL.read_text(encoding="utf-8"), r
 
 
 def test_every_code_block_of_the_manual_has_a_language_that_is_run_here() -> None:
-    assert {language for language, _ in BLOCKS} == {"python", "sql", "yaml", "console"}
+    assert {language for language, _ in BLOCKS} == {"python", "sql", "yaml", "console", "csv"}
 
 
 @pytest.mark.parametrize("block", [text for language, text in BLOCKS if language == "python"])
 def test_a_python_block_of_the_manual_runs_in_the_folder(folder: Path, block: str) -> None:
     done = subprocess.run([sys.executable, "-c", block], cwd=folder, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("block", [text for language, text in BLOCKS if language == "csv"])
+def test_a_table_of_the_manual_is_read_and_judged_by_output_checking(tmp_path: Path, block: str) -> None:
+    """Its hidden cell is the total minus the other, and might be shown: pass. With one who has most of A: fail."""
+    path = tmp_path / "uren.csv"
+    path.write_text(block, encoding="utf-8")
+    table = tables.read(path)
+    assert table.magnitude
+    assert checking.check([table]).status == "pass"
+    path.write_text(block.replace(";300;200;14", ";700;200;14"), encoding="utf-8")
+    (found,) = checking.check([tables.read(path)]).findings
+    assert found.counts["dominance"] == 1
 
 
 @pytest.mark.parametrize("block", [text for language, text in BLOCKS if language == "sql"])
