@@ -161,8 +161,8 @@ def _spent(work: Callable[[], object]) -> float:
 
 
 def buckets(folder: Path) -> list[int]:
-    """The interval join bucket by bucket, each a process of its own, one after the other."""
-    found = [_in_process(folder / f"bucket-{n}") for n in range(16)]
+    """The interval join bucket by bucket, each a process of its own with one thread: cores share buckets, not rows."""
+    found = [_in_process(folder / f"bucket-{n}", threads=1) for n in range(16)]
     return [sum(column) for column in zip(*found, strict=True)]
 
 
@@ -179,8 +179,8 @@ with connect(work=folder / "spill", folders=[folder], memory_limit=memory, threa
 """
 
 
-def _in_process(folder: Path) -> list[int]:
-    command = [sys.executable, "-c", BUCKET, str(folder), INTERVAL, MEMORY, str(THREADS)]
+def _in_process(folder: Path, threads: int = THREADS) -> list[int]:
+    command = [sys.executable, "-c", BUCKET, str(folder), INTERVAL, MEMORY, str(threads)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return [int(word) for word in done.stdout.split()]
 
@@ -286,9 +286,7 @@ process, libraries included. "interval_process" is the interval join with the st
 does 16 times. Splink gets keys as text, for it compares no UUIDs; Polars runs its streaming engine without a memory limit.
 At 0.18 million opening a connection is most of what a join takes.
 
-The table above was measured while a dozen other processes shared the two cores (a load of 10 to 17): wall seconds, and so T4,
-say how busy the machine was, and CPU seconds are up to twice those of a quiet one. Splink's linkage of 18 million persons
-stopped for want of memory. The linkage gave the same bytes at 0.18 million under 1 GB, under 100 MB, and before its statements
+The linkage gave the same bytes at 0.18 million under 1 GB, under 100 MB, and before its statements
 went in parts ([106](decisions/0106-large-countries-in-a-small-memory.md)).
 
 ## Spark
