@@ -67,7 +67,7 @@ def _row(stratum: verdicts.Stratum, part: Cells) -> list[str]:
         f"{len(country):,}",
         *(f"{100 * share:.1f} ({100 * error:.1f})" for share, error in covers.values()),
         f"{100 * bias[0]:+.1f} ({100 * bias[1]:.1f})",
-        f"{100 * apart:.1f} ({100 * error:.1f}) {_word(apart - 2 * error <= verdicts.MOST_APART)}",
+        f"{100 * apart:.1f} ({100 * error:.1f}) {_word(None if np.isnan(chance) else apart - 2 * error <= verdicts.MOST_APART)}",
         "" if np.isnan(chance) else f"{chance:.2g}" + ("" if chance >= verdicts.LEAST_P else " **rejected**"),
         f"{part['crps'].mean():.3g}",
         *(f"{value:.1f}" for value, _ in ratios),
