@@ -17,11 +17,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -31,6 +28,7 @@ from rich.console import Console
 from flows import demo, governance, steps
 from flows.settings import Settings
 from schemas.registers import REGISTERS
+from tests.bench.watching import highest
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "performance-load.md"
@@ -61,24 +59,9 @@ def _number(path: Path, name: str) -> int:
     return 0
 
 
-@contextmanager
-def peak() -> Iterator[list[int]]:
-    """The most that all children of this process held together (shared pages counted once), seen so far."""
-    most, ended = [0], threading.Event()
-
-    def look() -> None:
-        while not ended.wait(EVERY):
-            children = family(os.getpid())[1:]
-            together = sum(_number(Path(f"/proc/{pid}/smaps_rollup"), "Pss:") for pid in children)
-            most[0] = max(most[0], together)
-
-    watcher = threading.Thread(target=look, daemon=True)
-    watcher.start()
-    try:
-        yield most
-    finally:
-        ended.set()
-        watcher.join()
+def together() -> int:
+    """Bytes that all children of this process hold together, shared pages counted once."""
+    return sum(_number(Path(f"/proc/{pid}/smaps_rollup"), "Pss:") for pid in family(os.getpid())[1:])
 
 
 # The work ------------------------------------------------------------------------------------------------------
@@ -144,7 +127,7 @@ def deliver_at_once(settings: Settings, folder: Path, load: Load) -> None:
             rows += int(made["rows"]["in"])
         return Delivered(supplier, rows, time.monotonic() - began)
 
-    with peak() as most, ThreadPoolExecutor(len(jobs)) as pool:
+    with highest(together, EVERY) as most, ThreadPoolExecutor(len(jobs)) as pool:
         load.delivered = list(pool.map(work, jobs))
     load.delivering = (time.monotonic() - began, most[0])
 
@@ -159,7 +142,7 @@ def run_once(folder: Path, load: Load) -> Round:
     """`koppel run --direct` in a process of its own."""
     command = [str(Path(sys.executable).parent / "koppel"), "run", "--direct", "--quiet"]
     began = time.monotonic()
-    with peak() as most:
+    with highest(together, EVERY) as most:
         process = subprocess.Popen(command, cwd=folder, stdout=subprocess.DEVNULL)
         _, status, used = os.wait4(process.pid, 0)
     if status:

@@ -16,16 +16,16 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from tests.bench import scale_steps as steps
+from tests.bench.watching import highest
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "performance-scale.md"
@@ -70,31 +70,14 @@ def _failed(error: str, told: Path | None) -> Found:
 def one_step(step: str, folder: Path) -> None:
     """Inside the process: run, and say what it took. CPU of importing libraries is not counted."""
     work: Callable[[Path], Any] = steps.STEPS[step](folder)
-    with spilled(folder) as spill:
+    # Looked at while it runs: a query that is done has given its temporary files back.
+    with highest(lambda: held(folder), 0.02) as spill:
         before, began = _cpu(), time.monotonic()
         answer = work(folder)
         wall, cpu = time.monotonic() - began, _cpu() - before
     rss = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    told = {"cpu": cpu, "wall": wall, "rss": rss, "spill": max(spill), "answer": answer}
+    told = {"cpu": cpu, "wall": wall, "rss": rss, "spill": spill[0], "answer": answer}
     sys.stdout.write(json.dumps(told) + "\n")
-
-
-@contextmanager
-def spilled(folder: Path) -> Iterator[list[int]]:
-    """Bytes of temporary files of the step, as often as they grow: a query that is done has given them back."""
-    seen, done = [0], threading.Event()
-
-    def look() -> None:
-        while not done.wait(0.02):
-            seen.append(max(seen.pop(), held(folder)))
-
-    watching = threading.Thread(target=look, daemon=True)
-    watching.start()
-    try:
-        yield seen
-    finally:
-        done.set()
-        watching.join()
 
 
 def held(folder: Path) -> int:
