@@ -29,6 +29,18 @@ told as (
   left join ref_wmo as w
     on w.productcategorie = g.productcategorie
 ),
+fallen as (
+  select distinct person_id, register
+  from fallback_person
+),
+people as (
+  select
+    *,
+    in_injus::integer + in_injus_tbs::integer + in_reclassering::integer + in_ifzo::integer + in_gmsd::integer > 1
+    as is_matched
+  from persons
+  where person_id between $first_person::bigint and $last_person::bigint
+),
 held as (
   select
     r.register,
@@ -43,14 +55,13 @@ held as (
       when r.year - p.geboortejaar < 75 then '60-74'
       else '75+'
     end as leeftijd,
-    p.in_injus::integer + p.in_injus_tbs::integer + p.in_reclassering::integer + p.in_ifzo::integer
-    + p.in_gmsd::integer > 1 as is_matched,
+    p.is_matched,
     not p.linkable as is_unlinkable,
     f.person_id is not null as is_fallen
   from presence as r
-  join persons as p
+  join people as p
     on p.person_id = r.person_id
-  left join (select distinct person_id, register from fallback_person) as f
+  left join fallen as f
     on f.person_id = r.person_id
     and f.register = r.register
   where r.year between year($period_from::date) and year($period_until::date)
@@ -91,16 +102,13 @@ select
   c.stratum,
   c.value,
   count(*),
-  count(*) filter (
-    where p.in_injus::integer + p.in_injus_tbs::integer + p.in_reclassering::integer + p.in_ifzo::integer
-    + p.in_gmsd::integer > 1
-  ),
+  count(*) filter (where p.is_matched),
   count(*) filter (where not p.linkable),
   count(*) filter (where f.person_id is not null)
 from by_row as c
-join persons as p
+join people as p
   on p.person_id = c.person_id
-left join (select distinct person_id, register from fallback_person) as f
+left join fallen as f
   on f.person_id = c.person_id
   and f.register = c.register
 where c.year between year($period_from::date) and year($period_until::date)
