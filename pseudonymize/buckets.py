@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from array import array
+from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -15,7 +17,21 @@ from typing import Self
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-Pieces = list[tuple[int, int]]  # nonce and length of each, in the order written
+
+class Pieces:
+    """Nonce and length of each piece of a bucket, in the order written: 16 bytes a piece, for a delivery of 5 GB writes
+    seven hundred thousand, and as Python's own numbers in pairs they took 90 MB."""
+
+    def __init__(self) -> None:
+        self._nonces, self._lengths = array("Q"), array("Q")
+
+    def add(self, nonce: int, length: int) -> None:
+        """Remember one more."""
+        self._nonces.append(nonce)
+        self._lengths.append(length)
+
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        return zip(self._nonces, self._lengths, strict=True)
 
 
 class Buckets:
@@ -26,7 +42,7 @@ class Buckets:
         self._folder: Path | None = None
         self._cipher = AESGCM(AESGCM.generate_key(256))  # twice as fast as ChaCha20 where AES is an instruction
         self._nonce = 0
-        self._pieces: dict[str, Pieces] = {}
+        self._pieces: defaultdict[str, Pieces] = defaultdict(Pieces)
 
     def __enter__(self) -> Self:
         return self
@@ -51,12 +67,12 @@ class Buckets:
         sealed = self._cipher.encrypt(self._nonce.to_bytes(12, "big"), piece, bucket.encode())
         with (self._folder / bucket).open("ab") as file:
             file.write(sealed)
-        self._pieces.setdefault(bucket, []).append((self._nonce, len(sealed)))
+        self._pieces[bucket].add(self._nonce, len(sealed))
 
     def read(self, bucket: str) -> Iterator[bytes]:
         """Its pieces in the order written; the file is gone afterwards. InvalidTag when it is not what was written."""
-        pieces = self._pieces.pop(bucket, [])
-        if not pieces or self._folder is None:
+        pieces = self._pieces.pop(bucket, None)
+        if pieces is None or self._folder is None:
             return
         path = self._folder / bucket
         with path.open("rb") as file:

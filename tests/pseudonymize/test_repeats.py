@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -136,6 +137,20 @@ def test_a_piece_that_is_not_what_was_written_is_noticed(tmp_path: Path, harm: s
         with pytest.raises(InvalidTag):
             list(buckets.read("a"))
     assert not list(tmp_path.iterdir())
+
+
+def test_what_is_remembered_of_a_piece_is_its_nonce_and_length(tmp_path: Path) -> None:
+    """A delivery of 5 GB writes seven hundred thousand pieces: two numbers of Python each would be 90 MB."""
+    pieces = 4_000
+    with Buckets(tmp_path) as buckets:
+        buckets.write("a", b"")
+        tracemalloc.start()
+        for _ in range(pieces):
+            buckets.write("a", b"")
+        held, _ = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert held < 24 * pieces
+        assert list(buckets.read("a")) == [b""] * (pieces + 1)
 
 
 # In a delivery ------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 from pseudonymize import commands, deliver
 from schemas import reading
-reading.CSV_BLOCK = 1 << 20  # many small batches: the plateau is reached by the smaller extract already
+reading.CSV_BLOCK = 128 << 10  # many small batches: the plateau is reached by the smaller extract already
 real = deliver.deliver
 commands.tool.deliver = lambda *a, **k: real(*a, limit=1 << 20, temporary=Path(sys.argv[4]), **k)
 home, agreement, out = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import tempfile
 from pathlib import Path
 
 import pyarrow as pa
@@ -234,6 +235,23 @@ def test_a_row_with_the_wrong_number_of_cells_is_reported_by_number(tmp_path: Pa
     found = list(batches(REGISTERS["crosswalk"], path))
     assert [number for batch in found for number in batch.row_numbers.to_pylist()] == [1, 4]
     assert [number for batch in found for number in batch.misshapen] == [2, 3]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.booleans(), max_size=80), st.integers(24, 200), st.integers(1, 5))
+def test_every_row_keeps_its_number_however_the_file_is_cut(shape: list[bool], block: int, blocks: int) -> None:
+    """A batch is some of the blocks that Arrow reads: rows with a cell too few lie anywhere, also at a cut."""
+    lines = ["skn;bsn", *(f"S{n};{n}" if good else f"S{n}" for n, good in enumerate(shape, start=1))]
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reading, "CSV_BLOCK", block)
+        patch.setattr(reading, "CSV_BLOCKS", blocks)
+        path = Path(folder, "x.csv")
+        path.write_text("\n".join(lines) + "\n", encoding="ascii")
+        found = list(batches(REGISTERS["crosswalk"], path))
+    told = [number for batch in found for number in batch.row_numbers.to_pylist()]
+    assert told == [n for n, good in enumerate(shape, start=1) if good]
+    assert [name for batch in found for name in batch.table["skn"].to_pylist()] == [f"S{n}" for n in told]
+    assert sorted(n for batch in found for n in batch.misshapen) == [n for n, good in enumerate(shape, 1) if not good]
 
 
 def test_parquet_and_xlsx_give_the_same_text_as_csv(tmp_path: Path) -> None:
