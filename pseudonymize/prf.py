@@ -106,7 +106,7 @@ class RemotePrf(Prf):
 
     __slots__ = ("_mac",)
 
-    def __init__(self, key: Remote, prefix: bytes = b"") -> None:
+    def __init__(self, key: Remote, prefix: bytes) -> None:
         self._mac, self._prefix = key.mac, prefix
 
     def raw(self, message: bytes) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pyarrow as pa
@@ -19,6 +20,7 @@ from pseudonymize.bsn import Bsn
 from pseudonymize.domain import Domain
 from pseudonymize.ledger import Ledger
 from pseudonymize.secret import Secret
+from pseudonymize.split import RowSet, identity_schema
 from schemas.errors import ConfigError, DeliveryError, KeyUnavailable, KoppelError
 
 ONE, TWO = "1" * 64, "2" * 64
@@ -54,6 +56,29 @@ def test_the_ledger_is_a_file_that_people_can_read(tmp_path: Path) -> None:
     content = {"accepted": {"gmsd": {"cbs": {"1": TWO}}, "ifzo": {"dji": {"1": ONE}}}}
     assert path.read_text(encoding="ascii") == json.dumps(content, indent=1)
     assert [p.name for p in tmp_path.iterdir()] == ["ledger.json"]
+
+
+def test_what_was_counted_is_added_up_and_survives(tmp_path: Path) -> None:
+    """A number recorded without a count weighs as much as the caller says: never nothing by accident."""
+    path = tmp_path / "ledger.json"
+    for number, count in enumerate((5, None, 0), start=1):
+        Ledger(path).record("injus", "justid", number, f"{number}" * 64, count)
+    Ledger(path).record("injus", "other", 1, ONE, 50)
+    assert json.loads(path.read_text(encoding="ascii"))["counted"] == {
+        "injus": {"justid": {"1": 5, "3": 0}, "other": {"1": 50}}
+    }
+    assert Ledger(path).counted("injus", "justid", unknown=1_000) == 1_005
+    assert Ledger(path).counted("injus", "other", unknown=1_000) == 50
+    assert Ledger(path).counted("gmsd", "justid", unknown=1_000) == 0
+    assert Ledger(path).counted("injus", "nobody", unknown=1_000) == 0
+
+
+@pytest.mark.parametrize("counted", [{"x": 1}, {"1": -1}, {"1": "3"}, {"1": True}, {"1": 1.0}, {"1": None}])
+def test_a_damaged_count_is_an_error_and_never_no_count(tmp_path: Path, counted: dict[str, object]) -> None:
+    path = tmp_path / "ledger.json"
+    whole = {"accepted": {"ifzo": {"dji": {"1": ONE}}}, "counted": {"ifzo": {"dji": counted}}}
+    path.write_text(json.dumps(whole))
+    assert told(lambda: Ledger(path)) == (DeliveryError, "damaged_ledger", {})
 
 
 @pytest.mark.parametrize("entry", [{"x": ONE}, {"1": "short"}, {"\u0661": ONE}, {"1": 3}])
@@ -107,6 +132,41 @@ def test_an_unchanged_delivery_is_agreed(delivered) -> None:
     agreed(delivered)()
 
 
+def test_a_period_of_one_day_is_a_period(delivered) -> None:
+    agreement = delivered.world.agreement("injus")
+    for day in (agreement.period.from_, agreement.period.until):
+        agreed(delivered, period=manifest.Period.model_validate({"from": day, "until": day}))()
+
+
+def test_synthetic_numbers_under_a_real_agreement_name_the_register(delivered) -> None:
+    agreement = delivered.world.agreement("injus")
+    object.__setattr__(agreement, "synthetic", False)
+    object.__setattr__(agreement, "identifier_types", ("NL:BSN", "NL:SKN", "NL:VIP"))
+    found = accept.read_verified(delivered.folder)
+    refused = told(lambda: accept._require_agreed(found, agreement, delivered.world.public))
+    assert refused == (DeliveryError, "synthetic_refused", {"register": "injus"})
+
+
+def test_more_persons_than_agreed_are_counted_against_the_agreement(delivered) -> None:
+    agreement, found = delivered.world.agreement("injus"), accept.read_verified(delivered.folder)
+    persons = max(found.identifiers.distinct.values())
+    object.__setattr__(agreement, "max_persons", persons)
+    accept._require_agreed(found, agreement, delivered.world.public)
+    object.__setattr__(agreement, "max_persons", persons - 1)
+    refused = told(lambda: accept._require_agreed(found, agreement, delivered.world.public))
+    assert refused[:2] == (DeliveryError, "too_many_persons") and refused[2]["register"] == "injus"
+
+
+def test_what_was_verified_before_is_told_again(delivered, tmp_path: Path) -> None:
+    """A resumed run gets the same manifest and hash from the ledger as from the signature, and knows which it was."""
+    world, ledger = delivered.world, Ledger(tmp_path / "ledger.json")
+    first = accept.verify(delivered.folder, world.agreement("injus"), world.public, ledger)
+    ledger.record("injus", "justid", 1, first.sha256)
+    again = accept.verify(delivered.folder, world.agreement("injus"), world.public, ledger)
+    assert (first.known, again.known) == (False, True)
+    assert (again.manifest, again.sha256) == (first.manifest, first.sha256)
+
+
 def test_a_stray_file_is_counted_and_not_named(delivered, tmp_path: Path) -> None:
     folder = shutil.copytree(delivered.folder, tmp_path / "0001")
     (folder / "naam van een persoon.txt").write_text("")
@@ -136,6 +196,28 @@ def test_the_quota_says_declared_and_read(delivered) -> None:
     assert told(lambda: convert.require_quota(rows, found)) == expected
 
 
+def test_rows_that_are_missing_at_the_end_are_counted(delivered) -> None:
+    found, none = accept.read_verified(delivered.folder), RowSet()
+    expected = (DeliveryError, "row_count_mismatch", {"declared": found.delivered, "read": 0})
+    assert told(lambda: convert.require_all(none, found)) == expected
+
+
+def test_an_identity_file_of_another_shape_or_project_says_which(delivered) -> None:
+    found, key = accept.read_verified(delivered.folder), delivered.world.converter.link()
+    pre = Domain("v1", "koppelpunt-demo", "pre", "run-1")
+    good = identity_schema(pre)
+    convert._require_identity(good, found, key)
+    more = good.append(pa.field("naam", pa.string()))
+    shape = (DeliveryError, "bad_schema", {"file": "identity.age"})
+    assert told(lambda: convert._require_identity(more, found, key)) == shape
+    with_names = found.model_copy(update={"identifier_types": (*found.identifier_types, "NL:FB")})
+    assert told(lambda: convert._require_identity(good, with_names, key)) == shape
+    convert._require_identity(identity_schema(pre, convert.identity_columns(with_names)), with_names, key)
+    other = replace(key, project="other")
+    expected = {"expected": "project other", "found": "project koppelpunt-demo"}
+    assert told(lambda: convert._require_identity(good, found, other)) == (ConfigError, "wrong_domain", expected)
+
+
 # Domains -------------------------------------------------------------------------------------------------------
 
 LINK = Domain("v1", "demo", "link", "epoch-1")
@@ -158,14 +240,24 @@ def test_a_file_of_another_project_is_told_from_a_file_of_no_link(delivered, tmp
     expected = {"expected": Domain("v1", "koppelpunt-demo", "link", "epoch-1").label, "found": LINK.label}
     assert found == (ConfigError, "wrong_domain", expected)
     label = Domain("v1", "koppelpunt-demo", "link", "epoch-1").label.encode()
-    text = pa.schema([pa.field("link", pa.string(), metadata={domain.KEY: label})])
-    pq.write_table(pa.table([pa.array(["x"])], schema=text), path)
-    found = told(lambda: convert.to_recipient(path, "onderzoek", world.converter, tmp_path / "o.parquet"))
-    assert found[1] in {"bad_schema", "wrong_domain"}
-    narrow = pa.schema([pa.field("link", pa.binary(), metadata={domain.KEY: label})])
-    pq.write_table(pa.table([pa.array([b"x" * 31], pa.binary())], schema=narrow), path)
-    found = told(lambda: convert.to_recipient(path, "onderzoek", world.converter, tmp_path / "o.parquet"))
-    assert found[1] in {"bad_schema", "wrong_domain"}
+    for values in (pa.array(["x"]), pa.array([b"x" * 31], pa.binary()), pa.array([b"x" * 16], pa.binary(16))):
+        named = pa.schema([pa.field("link", values.type)], metadata={b"koppel.domain.link": label})
+        pq.write_table(pa.table([values], schema=named), path)
+        found = told(lambda: convert.to_recipient(path, "onderzoek", world.converter, tmp_path / "o.parquet"))
+        assert found == (DeliveryError, "bad_schema", {"column": "link"})
+
+
+def test_all_rows_of_a_file_in_pieces_are_counted(delivered, tmp_path: Path) -> None:
+    label = Domain("v1", "koppelpunt-demo", "link", "epoch-1")
+    table = pa.table([pa.array([bytes([n]) * 32 for n in range(9)], pa.binary(32))], names=["link"])
+    table = table.cast(pa.schema([pa.field("link", pa.binary(32))], metadata={b"koppel.domain.link": label.label}))
+    pq.write_table(table, tmp_path / "p.parquet", row_group_size=4)
+    out, steps = tmp_path / "o.parquet", list[int]()
+    done = convert.to_recipient(
+        tmp_path / "p.parquet", "onderzoek", delivered.world.converter, out, lambda _, rows, __: steps.append(rows)
+    )
+    assert done.rows == steps[-1] == pq.read_metadata(out).num_rows == 9
+    assert domain.storage(pq.read_table(out)["link"]).type == pa.binary(prf.PSEUDONYM)
 
 
 # Keys and numbers ----------------------------------------------------------------------------------------------
@@ -178,10 +270,17 @@ def test_a_key_says_which_kind_and_never_which_file(delivered, tmp_path: Path) -
     assert told(lambda: keys.load(folder / "link.key", "pre")) == (KeyUnavailable, "key_check", {"kind": "pre"})
     key = delivered.world.converter.link()
     assert told(lambda: key.require_tag("0" * 16)) == (KeyUnavailable, "key_check", {"kind": "link"})
-    assert told(lambda: key.require("other", key.epoch))[:2] == (ConfigError, "wrong_domain")
-    assert told(lambda: keys.save(folder / "link.key", key))[:2] == (ConfigError, "output_exists")
+    assert told(lambda: key.require("other", key.epoch)) == (ConfigError, "wrong_domain", {"kind": "link"})
+    assert told(lambda: keys.save(folder / "link.key", key)) == (ConfigError, "output_exists", {})
+    again = told(lambda: keys.make(folder / "link.key", "link", key.project, key.epoch, "converter"))
+    assert again == (ConfigError, "output_exists", {})
     (folder / "link.key").chmod(0o440)
     assert told(lambda: keys.load(folder / "link.key", "link"))[:2] == (KeyUnavailable, "key_open")
+
+
+def test_a_key_file_is_text_that_people_can_read(delivered) -> None:
+    text = (delivered.world.keys / "converter" / "link.key").read_text(encoding="ascii")
+    assert text == json.dumps(json.loads(text), indent=1) + "\n"
 
 
 def test_a_number_shows_itself_masked_and_has_nine_digits() -> None:
