@@ -184,6 +184,16 @@ def test_it_waits_until_loading_pays(switch: Switch, monkeypatch: pytest.MonkeyP
     assert fast.state()["kernel"] == "on"
 
 
+def test_a_batch_asks_with_its_number_of_values_and_is_answered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below the threshold the kernel is not touched, though it be there."""
+    asked: list[object] = []
+    monkeypatch.setattr(fast, "ready", asked.append)
+    monkeypatch.setattr(prf.Prf, "_by_lanes", lambda *_: pytest.fail("not asked for"))
+    stage = prf.link(KEY, "demo", "epoch-1")
+    assert stage.fixed(bytes(64), 32) == stage.one(bytes(32)) * 2
+    assert [(type(count), count) for count in asked] == [(int, 2)]
+
+
 def test_the_operator_can_switch_it_off(switch: Switch, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KOPPEL_FAST", "off")
     assert not fast.ready(10**9)

@@ -149,6 +149,14 @@ def test_every_part_of_what_a_key_is_for_changes_its_check_tag(place: int) -> No
     assert prf.check_tag(KEY, *other) != prf.check_tag(KEY, *TAGGED)
 
 
+def test_a_record_key_is_a_value_of_the_function_under_a_label_of_its_own() -> None:
+    """By the plain definition: the HMAC over label, project, epoch, register.column and the value, length-prefixed."""
+    fields = [b"ttp/record/v1", b"demo", b"run-1", b"injus.detentie_id", b"D1"]
+    message = b"".join(len(field).to_bytes(4, "big") + field for field in fields)
+    made = prf.record(KEY, "demo", "run-1", "injus.detentie_id").one(b"D1")
+    assert made == hmac.digest(KEY.reveal(), message, "sha256")
+
+
 def test_a_refused_label_has_the_code_that_has_advice() -> None:
     for refused in (lambda: prf.link(KEY, "A", "run-1"), lambda: prf.record(KEY, "demo", "run-1", "A")):
         with pytest.raises(ConfigError) as told:

@@ -5,6 +5,7 @@ Mutation testing showed that `match="replay"` also passes for an error that forg
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import shutil
 from collections.abc import Callable
@@ -188,6 +189,15 @@ def test_a_wrong_hash_names_our_own_files_only(tmp_path: Path, name: str, shown:
     assert told(lambda: accept.require_hash(tmp_path / "link", right))[1] == "bad_hash"
 
 
+def test_a_file_too_large_to_be_a_manifest_is_not_read_whole(tmp_path: Path) -> None:
+    """One byte past the limit is enough to see that it is too large; what is no file is one fault."""
+    (tmp_path / "manifest.json").write_bytes(b"x" * 100)
+    assert accept._read(tmp_path / "manifest.json", 5) == b"x" * 6
+    (tmp_path / "link").symlink_to(tmp_path / "manifest.json")
+    for absent in (tmp_path / "none", tmp_path, tmp_path / "link"):
+        assert told(lambda path=absent: accept._read(path, 5)) == (DeliveryError, "bad_manifest", {"faults": 1})
+
+
 def test_the_quota_says_declared_and_read(delivered) -> None:
     found = accept.read_verified(delivered.folder)
     convert.require_quota(found.delivered, found)
@@ -281,6 +291,28 @@ def test_a_key_says_which_kind_and_never_which_file(delivered, tmp_path: Path) -
 def test_a_key_file_is_text_that_people_can_read(delivered) -> None:
     text = (delivered.world.keys / "converter" / "link.key").read_text(encoding="ascii")
     assert text == json.dumps(json.loads(text), indent=1) + "\n"
+
+
+def test_a_damaged_key_file_of_any_kind_says_that_it_is_a_key(delivered, tmp_path: Path) -> None:
+    folder = shutil.copytree(delivered.world.keys / "converter", tmp_path / "copy")
+    (folder / "link.key").chmod(0o600)
+    (folder / "link.key").write_text("{}", encoding="ascii")
+    assert told(lambda: keys.KeyFile.read(folder / "link.key")) == (KeyUnavailable, "key_check", {"kind": "key"})
+
+
+def test_a_key_set_aside_works_to_the_end_of_its_last_day(delivered, tmp_path: Path, monkeypatch) -> None:
+    folder = shutil.copytree(delivered.world.keys / "converter", tmp_path / "converter")
+    shutil.copytree(delivered.world.keys / "kek", tmp_path / "kek")
+    last = dt.date(2030, 6, 30)
+    aside = keys.retire(folder / "link.key", last)
+    found = keys.KeyFile.read(aside)
+    assert (aside.name, found.last_day()) == ("link@epoch-1.key", last)
+    assert keys.KeyFile.read(folder / "link.key").last_day() is None
+    monkeypatch.setattr(keys.clock, "today", lambda: last)
+    assert found.open(folder).tag == found.check
+    monkeypatch.setattr(keys.clock, "today", lambda: last + dt.timedelta(days=1))
+    over = (KeyUnavailable, "overlap_over", {"kind": "link", "epoch": "epoch-1"})
+    assert told(lambda: found.open(folder)) == over
 
 
 def test_a_number_shows_itself_masked_and_has_nine_digits() -> None:
