@@ -233,7 +233,7 @@ def test_a_private_file_is_forced_to_the_disk(tmp_path: Path, monkeypatch: pytes
 def test_an_id_never_looks_like_a_number() -> None:
     """Eight digits in a row are refused in errors and found by leak scans, because they could be a BSN."""
     found = [keys.new_id() for _ in range(500)]
-    assert all(not one.isdigit() and len(one) == 8 and int(one, 16) for one in found)
+    assert all(not one.isdigit() and len(one) == 8 and int(one, 16) and one == one.lower() for one in found)
     assert len({*found}) > 490
 
 

@@ -47,8 +47,9 @@ def test_a_receipt_says_what_was_accepted_and_the_head_of_the_log(received: Worl
     assert found.receipt.audit.hash == audit.line_hash(received.home / "audit.jsonl", 2)
     assert not found.countersigned
     line = json.loads((received.home / "audit.jsonl").read_text().splitlines()[1])
-    assert (line["event"], line["why"], line["manifest"]) == (
+    assert (line["event"], line["who"], line["why"], line["manifest"]) == (
         "accepted",
+        "acceptor",
         "GLO-INJUS-SYN-01",
         found.receipt.manifest_sha256,
     )
@@ -104,8 +105,9 @@ def test_the_next_manifest_countersigns_the_head_by_itself(received: World) -> N
     accept.require_seen(manifest, received.home / "audit.jsonl")
     assert receive(received, folder).audit.n == 3
     (received.home / "audit.jsonl").write_text("")  # cut off: what the supplier signed for is gone
-    with pytest.raises(QualityGate, match="audit_broken"):
+    with pytest.raises(QualityGate) as broken:
         accept.require_seen(manifest, received.home / "audit.jsonl")
+    assert (broken.value.code, broken.value.facts) == ("audit_broken", {"register": "injus", "expected": 2})
 
 
 def test_a_log_that_is_cut_off_or_written_anew_shows_to_whoever_holds_the_receipt(received: World) -> None:
@@ -126,6 +128,10 @@ def test_a_replay_is_neither_audited_as_accepted_nor_receipted(received: World) 
     where = {"audit_log": received.home / "audit.jsonl", "key": received.keys / "audit"}
     with pytest.raises(DeliveryError, match="sequence_gap"):
         accept.receive(manifest, "a" * 64, received.ledger(), receipt=received.home / "r", **where)
+    first = accept.read_verified(received.home / "inbox" / "injus" / "0001").model_copy(update={"sequence": 2})
+    (same,) = received.ledger()._of("injus", "justid").values()
+    with pytest.raises(DeliveryError, match="replay"):  # what was accepted before, under the number that is due now
+        accept.receive(first, same, received.ledger(), receipt=received.home / "r", **where)
     assert (received.home / "audit.jsonl").read_bytes() == before
     assert not (received.home / "r").exists()
 

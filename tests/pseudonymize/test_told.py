@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pseudonymize import accept, bsn, convert, domain, keys, manifest, prf
+from pseudonymize import accept, bsn, convert, domain, keys, manifest, prf, rotate
 from pseudonymize.bsn import Bsn
 from pseudonymize.domain import Domain
 from pseudonymize.ledger import Ledger
@@ -70,6 +70,8 @@ def test_what_was_counted_is_added_up_and_survives(tmp_path: Path) -> None:
     }
     assert Ledger(path).counted("injus", "justid", unknown=1_000) == 1_005
     assert Ledger(path).counted("injus", "other", unknown=1_000) == 50
+    Ledger(path).record("injus", "uncounted", 1, TWO)
+    assert Ledger(path).counted("injus", "uncounted", unknown=1_000) == 1_000
     assert Ledger(path).counted("gmsd", "justid", unknown=1_000) == 0
     assert Ledger(path).counted("injus", "nobody", unknown=1_000) == 0
 
@@ -298,6 +300,20 @@ def test_a_damaged_key_file_of_any_kind_says_that_it_is_a_key(delivered, tmp_pat
     (folder / "link.key").chmod(0o600)
     (folder / "link.key").write_text("{}", encoding="ascii")
     assert told(lambda: keys.KeyFile.read(folder / "link.key")) == (KeyUnavailable, "key_check", {"kind": "key"})
+
+
+def test_a_key_file_put_back_after_its_destruction_names_what_was_destroyed(delivered, tmp_path: Path) -> None:
+    shutil.copytree(delivered.world.keys, tmp_path / "keys")
+    folder = tmp_path / "keys" / "converter"
+    kept = (folder / "link.key").read_bytes()
+    _, content = rotate.destroy(folder, "link", "converter", "epoch-1", "rotation")
+    gone = (KeyUnavailable, "key_destroyed", {"kind": "link", "epoch": "epoch-1", "id": content["id"]})
+    assert told(lambda: keys.load(folder / "link.key", "link")) == gone
+    (folder / "link.key").write_bytes(kept)
+    (folder / "link.key").chmod(0o400)
+    assert told(lambda: keys.load(folder / "link.key", "link")) == gone
+    with pytest.raises(KeyUnavailable, match="key_missing"):
+        keys.load(folder / "never.key", "link")
 
 
 def test_a_key_set_aside_works_to_the_end_of_its_last_day(delivered, tmp_path: Path, monkeypatch) -> None:
