@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pseudonymize import accept, bsn, convert, domain, keys, manifest, prf, rotate
+from pseudonymize import accept, bsn, convert, domain, keys, manifest, parquet, prf, rotate
 from pseudonymize.bsn import Bsn
 from pseudonymize.domain import Domain
 from pseudonymize.ledger import Ledger
@@ -259,16 +259,18 @@ def test_a_file_of_another_project_is_told_from_a_file_of_no_link(delivered, tmp
         assert found == (DeliveryError, "bad_schema", {"column": "link"})
 
 
-def test_all_rows_of_a_file_in_pieces_are_counted(delivered, tmp_path: Path) -> None:
+def test_all_rows_of_a_file_in_pieces_are_counted(delivered, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(parquet, "READ_ROWS", 4)
     label = Domain("v1", "koppelpunt-demo", "link", "epoch-1")
     table = pa.table([pa.array([bytes([n]) * 32 for n in range(9)], pa.binary(32))], names=["link"])
     table = table.cast(pa.schema([pa.field("link", pa.binary(32))], metadata={b"koppel.domain.link": label.label}))
-    pq.write_table(table, tmp_path / "p.parquet", row_group_size=4)
+    pq.write_table(table, tmp_path / "p.parquet")
     out, steps = tmp_path / "o.parquet", list[int]()
     done = convert.to_recipient(
         tmp_path / "p.parquet", "onderzoek", delivered.world.converter, out, lambda _, rows, __: steps.append(rows)
     )
-    assert done.rows == steps[-1] == pq.read_metadata(out).num_rows == 9
+    assert steps == [4, 8, 9]
+    assert done.rows == pq.read_metadata(out).num_rows == 9
     assert domain.storage(pq.read_table(out)["link"]).type == pa.binary(prf.PSEUDONYM)
 
 
@@ -337,6 +339,11 @@ def test_a_number_shows_itself_masked_and_has_nine_digits() -> None:
         Bsn(b"700000003").__reduce_ex__(2)
     with pytest.raises(ValueError, match="zip"):
         bsn.remainder("70000000")
+
+
+def test_a_name_in_an_error_is_short_and_holds_no_number() -> None:
+    assert prf.told("a" * 161) == "a" * 160
+    assert prf.told("epoch-20260101") == "epoch-+" and prf.told("epoch-2026010") == "epoch-2026010"
 
 
 def test_a_wrong_label_is_refused_at_every_stage() -> None:
