@@ -181,13 +181,15 @@ def delivery_class(linked: Linked, days: int) -> Ints:
     """What the Wmo data of a municipality show of a half-year (M x T): 2 all of the window, 1 a part, 0 nothing.
 
     The window of a title end reaches into the next half-year when it is longer than 90 days, or one day when shorter;
-    the last half-year has no next one, which `followed` corrects.
+    the last half-year has no next one, which `followed` corrects. It begins 90 days before, so it reaches into the
+    half-year before as well, and what was not delivered then but runs on may be missing (decision 130).
     """
     now = linked.delivered.astype(np.int64)
     after = np.concatenate([now[:, 1:], now[:, -1:]], axis=1)
     later = np.concatenate([now[:, 2:], now[:, -1:], now[:, -1:]], axis=1) if now.shape[1] > 1 else after
+    before = np.concatenate([now[:, :1], now[:, :-1]], axis=1)
     seen = now + after + (later if days > 184 else after)
-    return np.where(seen == 3, 2, np.where(seen > 0, 1, 0))
+    return np.where((seen == 3) & (before > 0), 2, np.where(seen > 0, 1, 0))
 
 
 def artefact(linked: Linked) -> Bools:

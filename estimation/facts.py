@@ -68,8 +68,18 @@ def model(found: Use, data: Counted, group: str, months: int) -> list[Row]:
     }
     told |= {} if found.worth is None else {"volledige_bayes_waarde": found.worth}
     rows = [fact(name, value, group, months) for name, value in told.items()]
+    rows += [
+        fact(f"eigen_koers_{long}", found.own[:, i], group, months) for i, long in enumerate(("twee_jaar", "jaar"))
+    ]
+    rows.append(fact("koers_naar_omvang", found.gained @ _per_size(data), group, months))
     total = found.draws.sum(axis=(1, 2))
     return [*rows, fact("ongezien_deel", np.asarray(1 - data.y.sum() / np.maximum(total, 1.0)), group, months)]
+
+
+def _per_size(data: Counted) -> Floats:
+    """Weights (M) that turn what each municipality gained into the slope of all: log rate per sd of log size."""
+    size = data.x[:, 1]
+    return np.asarray(size / (size**2).sum(), np.float64)
 
 
 def coverage(tried: Tried, grid: Grid) -> list[Row]:

@@ -2,9 +2,9 @@
 
 Leavers per half-year times the cumulative incidence of use is, in this model, the half-year level b_t times the area
 rate. Log b_t is a random walk plus noise around its recent mean; its step size is estimated from the levels and never
-taken below that of counting alone. Each municipality also goes its own way: one gamma factor per area for the period
-ahead, whose spread is learned from how two years of an area differed from what its rate foretold. A prediction is a
-Poisson draw given a drawn level, area rate and factor.
+taken below that of counting alone. What the trend by size has added to a rate by now, stays. Each municipality also
+goes its own way: one gamma factor per area for the period ahead, whose spread is learned from how two years of an area
+differed from what its rate foretold. A prediction is a Poisson draw given a drawn level, area rate and factor.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.special import gammaln, logsumexp
 
-from estimation import course, use
+from estimation import course, trend, use
 from estimation.arrays import Floats, Ints, Rng
 from estimation.use import Common, Counted, Use
 
@@ -41,8 +41,14 @@ class Tried(Prediction):
 def ahead(rng: Rng, found: Use, data: Counted) -> Prediction:
     """Use in the four half-years after the period."""
     level = walk(rng, found.levels, AHEAD)
-    rates = found.rates * own_way(rng, found, data)
+    rates = found.rates * gain(found) * own_way(rng, found, data)
     return Prediction(scatter(rng, rates[:, :, None] * level[:, None, :], found.dispersion))
+
+
+def gain(found: Use) -> Floats:
+    """What the trend has added to the rate of each area (R x M) by the recent half-years, whose level goes on too."""
+    recent = trend.times(found.levels.shape[1])[-RECENT:].mean()
+    return np.asarray(np.exp(found.gained * recent), np.float64)
 
 
 def own_way(rng: Rng, found: Use, data: Counted) -> Floats:
@@ -52,7 +58,8 @@ def own_way(rng: Rng, found: Use, data: Counted) -> Floats:
     spread (cv) of the factor is drawn from its posterior on a grid, prior half-normal(0.3).
     """
     inform = data.informs.astype(np.float64)
-    expected = found.rates.mean(axis=0)[:, None] * found.levels.mean(axis=0) * found.seen * inform
+    tilt = np.exp(found.gained.mean(axis=0)[:, None] * trend.times(data.y.shape[1]))
+    expected = found.rates.mean(axis=0)[:, None] * tilt * found.levels.mean(axis=0) * found.seen * inform
     member = course.blocks(data.y.shape[1])
     e, y = (expected @ member).ravel(), ((data.y * inform) @ member).ravel()
     e, y = e[e > 0], y[e > 0]
@@ -75,7 +82,7 @@ def backtest(rng: Rng, data: Counted, common: Common, follow: Floats) -> Tried |
     early = np.arange(halves) < halves - AHEAD
     past = replace(data, y=data.y[:, early], informs=data.informs[:, early], delivery=data.delivery[:, early])
     known = None if data.leavers is None else data.leavers[:, early]
-    past = replace(past, elsewhere=data.elsewhere[early[data.elsewhere[:, 1]]], leavers=known)
+    past = replace(past, hints=data.hints and data.hints.first(halves - AHEAD), leavers=known)
     if int(past.y[past.informs].sum()) < 3:
         return None
     part = Common(
@@ -89,7 +96,7 @@ def backtest(rng: Rng, data: Counted, common: Common, follow: Floats) -> Tried |
     fitted = use.draw(rng, past, part, np.ones((len(follow), int(early.sum()))))
     level = walk(rng, fitted.levels, AHEAD)
     seen = (common.known * follow)[:, ~early] * common.sensitivity[:, None]
-    rates = fitted.rates * own_way(rng, fitted, past)
+    rates = fitted.rates * gain(fitted) * own_way(rng, fitted, past)
     draws = scatter(rng, rates[:, :, None] * (level * seen)[:, None, :], fitted.dispersion)
     return Tried(draws, data.y[:, ~early], data.informs[:, ~early].astype(np.float64))
 

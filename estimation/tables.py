@@ -32,6 +32,7 @@ NONE = np.int64(-2)
 DEPARTURES = ("OVERLIJDEN", "UITZETTING")
 RUNNING = np.int64(-9_999)
 FORENSIC = 3  # lists of capture-recapture that hold forensic persons alone; the next is GMSD
+QUIET, QUIET_FROM = 4, 20  # a quarter of the usual starts and ends of a half-year, where 20 or more are usual
 _EPOCH = dt.date(1970, 1, 1)
 
 
@@ -42,7 +43,8 @@ class Units:
     half: Ints
     place: Ints  # municipality, -1 unknown
     district: Ints  # 3RO district of a request, -1 none
-    named: Ints  # municipality that gives support at home, -1 none or other support
+    named: Ints  # municipality that gives support at home, or shelter in another region; -1 none, or other support
+    sheltered: Bools  # place known from who gives shelter alone
     detention: Bools  # place known from a detention, so whatever followed
     has_bsn: Bools  # some register gives a number the Wmo data also use
     provisional: Bools
@@ -61,7 +63,7 @@ class Linked:
     places: Places
     halves: tuple[str, ...]
     units: Units
-    delivered: Bools  # M x T
+    delivered: Bools  # M x T, files with what they should hold
     suspicious: Bools  # M x T
     outflow: Ints  # M x T, detentions that ended with settlement there
     chain_end: Ints  # half-year number of the title end, chains with realised care; -1 unknown
@@ -120,7 +122,7 @@ def read(folder: Path) -> Linked:
         places,
         halves,
         _units(events, persons, (spells, gone), requests, grid),
-        _flags(coverage, "delivered", grid),
+        _flags(coverage, "delivered", grid) & ~_quiet(coverage, grid),
         _flags(coverage, "suspicious", grid),
         _outflow(spells, grid),
         _half(_days(chains["title_end"])),
@@ -180,11 +182,26 @@ def _last_care(care: pa.Table, person: Ints) -> Ints:
 
 
 def _flags(coverage: pa.Table, name: str, grid: tuple[Places, int, int]) -> Bools:
+    return _numbers(coverage, name, grid) > 0
+
+
+def _numbers(coverage: pa.Table, name: str, grid: tuple[Places, int, int]) -> Ints:
     places, first, count = grid
-    flags = np.zeros((len(places), count), np.bool_)
+    made = np.zeros((len(places), count), np.int64)
     half = np.array([half_index(text) for text in coverage["half_year"].to_pylist()], np.int64) - first
-    flags[places.index(coverage["gemeente"].to_pylist()), half] = coverage[name].to_numpy()
-    return flags
+    made[places.index(coverage["gemeente"].to_pylist()), half] = coverage[name].to_numpy()
+    return made
+
+
+def _quiet(coverage: pa.Table, grid: tuple[Places, int, int]) -> Bools:
+    """Half-years that were delivered with hardly any start or end in them (M x T): delivered in name (decision 130).
+
+    At most a quarter of the municipality's own median, where that is 20 or more.
+    """
+    flow = _numbers(coverage, "inflow", grid) + _numbers(coverage, "outflow", grid)
+    some = _flags(coverage, "delivered", grid)
+    usual = np.array([np.median(row[kept]) if kept.any() else 0.0 for row, kept in zip(flow, some, strict=True)])
+    return np.asarray(some & (usual >= QUIET_FROM)[:, None] & (QUIET * flow <= usual[:, None]), np.bool_)
 
 
 def _outflow(spells: pa.Table, grid: tuple[Places, int, int]) -> Ints:
@@ -257,8 +274,10 @@ def _units(
     offset = np.where(offset == NEVER, NEVER, offset - day)
     offset = np.where(np.array(events["outcome"].to_pylist()) == "RUNNING", RUNNING, offset)
     bsn = _lookup(_ints(persons["person_id"]), _ints(persons["bsn_count"]), person[mine], 0)
-    at_home = pc.fill_null(pc.equal(events["wmo_group"], "THUIS"), False).to_numpy()
-    named = np.where(at_home, places.index(events["gemeente_delivery"].to_pylist()), -1)
+    group = np.array(events["wmo_group"].to_pylist())
+    giver = places.index(events["gemeente_delivery"].to_pylist())
+    away = (place >= 0) & (giver >= 0) & (places.region[place] != places.region[giver])
+    named = np.where((group == "THUIS") | ((group == "OPVANG") & away), giver, -1)
     least = np.full(len(mine), NEVER)
     np.minimum.at(least, unit, offset[order])
     return Units(
@@ -266,6 +285,7 @@ def _units(
         place[mine],
         _lookup(_ints(requests["person_id"]), district, person[mine], -1),
         named[mine],
+        (group[mine] == "OPVANG") & (basis == "DELIVERY"),
         np.isin(basis, ("SETTLEMENT", "ORIGIN")),
         bsn > 0,
         np.array(events["status"].to_pylist())[mine] == "VOORLOPIG",

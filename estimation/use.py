@@ -1,23 +1,26 @@
 """Use of Wmo support per municipality and half-year: what is counted plus a modelled estimate of what is not.
 
-For group g and window h, cell (i, t):   y_it ~ Poisson(lam_i b_t s_it)  with s_it the chance that use is seen there,
-and, independent of y given lam and b, unseen use ~ Poisson(lam_i b_t (1 - s_it)). lam_i is Poisson-gamma
-(estimation/smallarea.py) with covariates; b_t is the national half-year level. The estimate of a cell is the counted
-part, thinned by link precision, plus a draw of the unseen part after raking.
+For group g and window h, cell (i, t):   y_it ~ Poisson(m_it s_it)  with s_it the chance that use is seen there, and,
+independent of y given m, unseen use ~ Poisson(m_it (1 - s_it)).   m_it = lam_i b_t f_it e^(theta z_i tau_t):  lam_i is
+Poisson-gamma (estimation/smallarea.py) with covariates, b_t the national half-year level, f_it the own course
+(estimation/course.py), theta the trend by size (estimation/trend.py). The estimate of a cell is the counted part,
+thinned by link precision and in its right place, plus a draw of the unseen part after raking.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from estimation import corrections, course, found, full_bayes, leavers, smallarea
+from estimation import corrections, course, found, full_bayes, leavers, smallarea, trend
 from estimation.arrays import Bools, Floats, Ints, Rng
 from estimation.corrections import ONE_PERCENT, Sample
+from estimation.found import Hints
 from estimation.raking import Margin, rake
 from estimation.smallarea import Fit
 from estimation.tables import Linked
+from estimation.trend import Trend
 from schemas.estimates import MAANDEN
 
 SWEEPS = 3
@@ -48,7 +51,7 @@ class Common:
 class Counted:
     """One measure as counted: y (M x T), cells that inform the model, delivery class, covariates.
 
-    `elsewhere` (K x 3): those of y who have support at home from another municipality: counted in, half-year, where.
+    `hints`: what Wmo data say of where those of y live; None: nothing.
     `leavers` (M x T): title ends that a detention placed, whatever followed; None: nothing is known of them.
     """
 
@@ -58,7 +61,7 @@ class Counted:
     x: Floats
     fixed: int
     district: Ints
-    elsewhere: Ints = field(default_factory=lambda: np.zeros((0, 3), np.int64))
+    hints: Hints | None = None
     leavers: Ints | None = None
 
 
@@ -74,6 +77,8 @@ class Use:
     dispersion: float
     exposure: Floats  # M, as fitted: with the leavers
     leavers: Floats  # M, mean of leavers over foretold ones
+    gained: Floats  # R x M, log rate gained over the period by its trend
+    own: Floats  # R x 2, sd of the own course per two years and per year
     worth: float | None = None  # full Bayes: share of its proposals that its draws are worth; None: not asked
 
 
@@ -102,7 +107,10 @@ def counted(linked: Linked, group: str, months: int) -> Counted:
     leaving = np.zeros(shape, np.int64)
     placed = units.detention & (units.place >= 0)
     np.add.at(leaving, (units.place[placed], units.half[placed]), 1)
-    return Counted(y, informs, delivery, x, fixed, linked.places.district, elsewhere, leaving)
+    sheltered = np.zeros(shape, np.int64)
+    np.add.at(sheltered, (units.place[mine & units.sheltered], units.half[mine & units.sheltered]), 1)
+    hints = Hints(elsewhere, sheltered, linked.places.region, linked.places.centre > 0)
+    return Counted(y, informs, delivery, x, fixed, linked.places.district, hints, leaving)
 
 
 def estimate(rng: Rng, linked: Linked, group: str, months: int, common: Common, *, full: bool = False) -> Use | None:
@@ -115,37 +123,44 @@ def estimate(rng: Rng, linked: Linked, group: str, months: int, common: Common, 
 
 
 def draw(rng: Rng, data: Counted, common: Common, follow: Floats, *, full: bool = False) -> Use:
-    """The model itself, on counts alone: everything the simulations of the test suite need. `full`: full Bayes."""
+    """The model itself, on counts alone: everything the simulations of the test suite need. `full`: full Bayes.
+
+    Who was counted where is settled first: what is not counted is modelled from counts in their right places.
+    """
     time = common.known * common.moves * follow * common.sensitivity[:, None]  # R x T, chance seen where delivered
-    inform = data.informs.astype(np.float64)
     leaving = _leaving(rng, data, len(time))
     part = leaving.mean(axis=0)
-    fitted, levels, exposure = _fit(data, time.mean(axis=0), part)
-    foretold, freedom = _foretold(data, (fitted, part), levels, time.mean(axis=0))
-    dispersion = _dispersion(data, foretold, freedom)
-    y = (data.y * inform).sum(axis=1)
-    means, shapes = fitted.draw(rng, data.x, len(time))
-    worth = None
-    if full:
-        posterior = full_bayes.sample(rng, y, exposure, data.x, data.fixed, count=len(time))
-        worth = posterior.worth
-        means, shapes = posterior.draw(data.x) if posterior.believed else (means, shapes)
-    a, b = smallarea.posterior(y, (time * levels) @ inform.T, means * leaving, shapes[:, None], dispersion)
-    rates = rng.gamma(a) / b
-    total = (data.y * inform).sum(axis=0) + 0.5
-    level = rng.gamma(total, size=time.shape) / np.maximum((rates @ inform) * time, 1e-9)
-    level = np.where(inform.any(axis=0), level, levels)
-    visible = _visible(rng, data, rates, level * time)
-    seen = np.clip(time[:, None, :] * visible, 0.0, 1.0)
-    expected = rates[:, :, None] * level[:, None, :] * (1 - seen)
-    expected = _benchmark(rng, data, expected, rates[:, :, None] * level[:, None, :] * seen)
-    own = course.variance(data.y, data.informs, foretold)
-    if own > 0.0:
-        mean = rates[:, :, None] * level[:, None, :] * seen
-        expected = expected * course.factor(rng, data.y, data.informs, mean, own)
-    unseen = _unseen(rng, expected, (rates.sum(axis=1)[:, None] * level, common))
-    kept = found.found(rng, data.y, data.elsewhere, rates, (common.precision, common.placed))
-    return Use(kept + unseen, rates, level, seen.mean(axis=0), fitted, dispersion, exposure, part, worth)
+    raw = _fit(data, data.y.astype(np.float64), time.mean(axis=0), part)
+    hints, right = data.hints or Hints.none(data.y), (common.precision, common.placed)
+    kept = found.found(rng, data.y, hints, np.tile(raw.rates, (len(time), 1)), right)
+    y = kept.mean(axis=0)
+    fitted = _fit(data, y, time.mean(axis=0), part)
+    means, shapes, worth = _priors(rng, data, (fitted, y), len(time), full=full)
+    gained = fitted.trend.draw(rng, len(time))
+    tilt = np.exp(gained[:, :, None] * trend.times(y.shape[1]))
+    prior = (fitted.fit.mean(data.x) * part, fitted.fit.shape)
+    own = course.spread(rng, y * data.informs, fitted.cells, prior, len(time))
+    known = course.Known(kept, data.informs, time[:, None, :] * tilt, means * leaving, shapes, own, fitted.levels)
+    rates, level, factor = known.sample(rng)
+    use = rates[:, :, None] * level[:, None, :] * factor * tilt
+    seen = np.clip(time[:, None, :] * _visible(rng, (data, y), use, time), 0.0, 1.0)
+    expected = _benchmark(rng, (data, y), use * (1 - seen), use * seen)
+    unseen = _unseen(rng, expected, (use.sum(axis=1), common))
+    told = (seen.mean(axis=0), fitted.fit, _dispersion(data, raw), fitted.exposure, part, gained, np.sqrt(own), worth)
+    return Use(kept + unseen, rates, level, *told)
+
+
+def _priors(
+    rng: Rng, data: Counted, fit: tuple[_Fitted, Floats], count: int, *, full: bool
+) -> tuple[Floats, Floats, float | None]:
+    """(prior means of the rates R x M, shapes R, worth of full Bayes), hyperparameters drawn."""
+    fitted, y = fit
+    means, shapes = fitted.fit.draw(rng, data.x, count)
+    if not full:
+        return means, shapes, None
+    total = (y * data.informs).sum(axis=1)
+    posterior = full_bayes.sample(rng, total, fitted.exposure, data.x, data.fixed, count=count)
+    return *(posterior.draw(data.x) if posterior.believed else (means, shapes)), posterior.worth
 
 
 def _leaving(rng: Rng, data: Counted, count: int) -> Floats:
@@ -156,36 +171,44 @@ def _leaving(rng: Rng, data: Counted, count: int) -> Floats:
     return leavers.relative(rng, data.leavers.sum(axis=1), (data.x, data.fixed), silent, count)
 
 
-def _fit(data: Counted, time: Floats, part: Floats) -> tuple[Fit, Floats, Floats]:
-    """Alternate between half-year levels and area rates; (fit, levels T with mean 1 over seen cells, exposure M)."""
-    inform = data.informs.astype(np.float64)
-    y = data.y * inform
-    levels = np.ones(y.shape[1])
+@dataclass(frozen=True)
+class _Fitted:
+    """Hyperparameters, half-year levels (T), trend by size, exposure (M), posterior mean of the rates (M), and what a
+    rate is multiplied by in every cell that informs (M x T; else 0)."""
+
+    fit: Fit
+    levels: Floats
+    trend: Trend
+    exposure: Floats
+    rates: Floats
+    cells: Floats
+
+
+def _fit(data: Counted, y: Floats, time: Floats, part: Floats) -> _Fitted:
+    """Alternate between half-year levels (mean 1 over seen cells), area rates and the trend; `y` is M x T."""
+    inform, halves = data.informs.astype(np.float64), y.shape[1]
+    y = y * inform
+    levels, tilt = np.ones(halves), Trend.none(data.x[:, 1] if data.fixed > 1 else np.zeros(len(y)))
     for _ in range(SWEEPS):
-        exposure = inform @ (levels * time) * part
-        fitted = smallarea.fit(y.sum(axis=1), exposure, data.x, data.fixed)
-        a, b = smallarea.posterior(y.sum(axis=1), exposure, fitted.mean(data.x), fitted.shape)
-        expected = ((part * a / b) @ inform) * time
-        levels = np.where(expected > 0, (y.sum(axis=0) + 0.5) / np.maximum(expected, 1e-9), 1.0)
-    return fitted, levels, inform @ (levels * time) * part
+        cells = inform * tilt.factor(halves) * levels * time
+        fitted = smallarea.fit(y.sum(axis=1), cells.sum(axis=1) * part, data.x, data.fixed)
+        a, b = smallarea.posterior(y.sum(axis=1), cells.sum(axis=1) * part, fitted.mean(data.x), fitted.shape)
+        rates = part * a / b
+        expected = rates[:, None] * cells
+        ratio = (y.sum(axis=0) + 0.5) / np.maximum(expected.sum(axis=0), 1e-9)
+        levels = np.where(inform.any(axis=0), levels * ratio, 1.0)
+        tilt = tilt.better(y, expected * ratio)
+    cells = inform * tilt.factor(halves) * levels * time
+    return _Fitted(fitted, levels, tilt, cells.sum(axis=1) * part, rates, cells)
 
 
-def _foretold(data: Counted, model: tuple[Fit, Floats], levels: Floats, time: Floats) -> tuple[Floats, int]:
-    """(mean count of every cell by area rate and level M x T, degrees of freedom of the cells that inform)."""
-    fitted, part = model
-    inform = data.informs.astype(np.float64)
-    a, b = smallarea.posterior(
-        (data.y * inform).sum(axis=1), inform @ (levels * time) * part, fitted.mean(data.x), fitted.shape
-    )
-    expected = (part * a / b)[:, None] * levels * time
-    return expected, course.freedom(data.informs & (expected > 0))
-
-
-def _dispersion(data: Counted, expected: Floats, freedom: int) -> float:
+def _dispersion(data: Counted, fitted: _Fitted) -> float:
     """Pearson chi-square per degree of freedom of the cells; 1 unless it is clearly larger (two standard errors)."""
+    expected = fitted.rates[:, None] * fitted.cells
+    used = data.informs & (expected > 0)
+    freedom = int(used.sum()) - int(used.any(axis=1).sum()) - int(used.any(axis=0).sum())
     if freedom < 30:
         return 1.0
-    used = data.informs & (expected > 0)
     square = float((((data.y - expected) ** 2)[used] / expected[used]).sum() / freedom)
     return square if square > 1 + 2 * np.sqrt(2 / freedom) else 1.0
 
@@ -207,35 +230,37 @@ def _unseen(rng: Rng, expected: Floats, of: tuple[Floats, Common]) -> Floats:
     return np.ascontiguousarray(np.moveaxis(made, 2, 1), np.float64)
 
 
-def _visible(rng: Rng, data: Counted, rates: Floats, level: Floats) -> Floats:
+def _visible(rng: Rng, counts: tuple[Counted, Floats], use: Floats, time: Floats) -> Floats:
     """Share of use that is still seen where the municipality itself delivered in part or nothing (R x M x T).
 
     Another municipality (the centrumgemeente) may have delivered it. Learned from the cells of each class: counted
     over expected, a gamma ratio; contract rounds are no evidence about delivery, their use is taken as seen.
     """
-    visible = np.ones((len(rates), *data.y.shape))
+    data, y = counts
+    visible = np.ones(use.shape)
     for kind in (0, 1):
         cells = data.delivery == kind
         if not cells.any():
             continue
-        expected = np.einsum("rm,rt,mt->r", rates, level, cells.astype(np.float64), optimize=True)
-        ratio = rng.gamma(float(data.y[cells].sum()) + 0.5, size=len(rates)) / (expected + 0.5)
+        expected = np.einsum("rmt,rt,mt->r", use, time, cells.astype(np.float64), optimize=True)
+        ratio = rng.gamma(float(y[cells].sum()) + 0.5, size=len(use)) / (expected + 0.5)
         visible[:, cells] = np.minimum(ratio, 1.0)[:, None]
     return visible
 
 
-def _benchmark(rng: Rng, data: Counted, unseen: Floats, seen: Floats) -> Floats:
+def _benchmark(rng: Rng, counts: tuple[Counted, Floats], unseen: Floats, seen: Floats) -> Floats:
     """Rake the expected unseen use to direct totals: per 3RO district, and per half-year for the country.
 
     The direct total of an area is its counted use times unseen/seen of the model; counted use carries its own Poisson
     uncertainty (gamma), so the totals differ per draw. Areas where little is seen keep what the model gives them.
     Factors belong to district x half-year, so the sums of those are raked and the cells follow: the same solution.
     """
+    data, y = counts
     draws, _, halves = unseen.shape
     districts = int(data.district.max()) + 1
     member = (data.district[:, None] == np.arange(districts)).astype(np.float64)
     open_, model = (np.einsum("rmt,md->rdt", table, member, optimize=True) for table in (unseen, seen))
-    y = member.T @ data.y
+    y = member.T @ y
     margins = []
     for axis, label in ((2, np.repeat(np.arange(districts), halves)), (1, np.tile(np.arange(halves), districts))):
         m, o, n = model.sum(axis=axis), open_.sum(axis=axis), y.sum(axis=axis - 1).astype(np.float64)

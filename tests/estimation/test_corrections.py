@@ -1,4 +1,4 @@
-"""Corrections for title ends that no row shows, and for persons counted in the wrong municipality."""
+"""Corrections for title ends that no row shows, and for half-years that were delivered in part or in name."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from estimation import corrections, course, found, tables, use
-from estimation.arrays import Floats, streams
+from estimation import corrections, tables, use
+from estimation.arrays import streams
 from estimation.corrections import Sample
-from estimation.use import Common, Counted
+from estimation.use import Common
 from schemas.linked import LINKED_TABLES
+from schemas.target_group import RUN_TABLES
 from tests.estimation import linked
 
 ALL_IN_CHAINS = Sample({"keten": 100_000}, {"keten": 100_000})
@@ -102,64 +103,6 @@ def test_of_unknown_ends_as_many_were_deaths_as_of_known_ones(returns: tables.Li
     assert shown[1][0].mean() > shown[0][0].mean()
 
 
-def settled(
-    y: np.ndarray, rates: np.ndarray, right: tuple[float, float], elsewhere: np.ndarray | None = None
-) -> Floats:
-    """Counted use (R x M x T) with these chances that a link and a place are right."""
-    told = np.zeros((0, 3), np.int64) if elsewhere is None else elsewhere
-    return found.found(streams(1), y, told, rates, (np.full(R, right[0]), np.full(R, right[1])))
-
-
-def test_who_was_counted_in_the_wrong_place_lives_elsewhere_and_none_is_lost() -> None:
-    y = np.array([[400, 0, 8], [0, 50, 8], [0, 0, 0]])
-    rates = np.tile([1.0, 1.0, 2.0], (R, 1))
-    moved = settled(y, rates, (1.0, 0.9))
-    assert (moved.sum(axis=1) == y.sum(axis=0)).all()
-    assert moved[:, :, 0].mean(axis=0) == pytest.approx([360 + 10, 10, 20], abs=1.5)
-    assert np.array_equal(settled(y, rates, (1.0, 1.0)), np.broadcast_to(y, (R, 3, 3)))
-
-
-@pytest.mark.parametrize(("told", "led"), [(94, 0.5), (30, 1.0)], ids=["enough", "too few"])
-def test_who_has_support_at_home_elsewhere_moves_first_and_goes_there(told: int, led: float) -> None:
-    """47 of 470 are wrong. 94 have support at home in the third place: half of them live there. Or 30 have: all of
-    them, and 17 of the other 440 anywhere."""
-    y = np.array([[400, 0, 0], [0, 70, 0], [0, 0, 0]])
-    candidates = np.tile([0, 0, 2], (told, 1))
-    made = settled(y, np.tile([1.0, 1.0, 0.0], (R, 1)), (1.0, 0.9), candidates)
-    assert (made.sum(axis=1) == y.sum(axis=0)).all()
-    assert made[:, 2, 0].mean() == pytest.approx(led * told, rel=0.03)
-    others = (made[:, 0, 0] < 400 - led * told).mean()
-    assert (others > 0.9) if led == 1.0 else (made[:, 0, 0] + made[:, 2, 0] == 400).all()
-    assert made[:, 1, 1].mean() == pytest.approx(70 - (17 / 440 * 70 / 2 if led == 1.0 else 0), abs=0.3)
-
-
-def test_support_at_home_tells_of_another_place_and_shelter_does_not(tmp_path: Path) -> None:
-    """Shelter is given by the centrumgemeente to who lives around it; support at home is given where one lives."""
-    folder = linked.write(tmp_path / "linked", seed=3)
-    path = folder / "title_end_events.parquet"
-    events = pq.read_table(path).to_pylist()
-    towns = sorted({row["gemeente"] for row in events if row["gemeente"] not in (None, "0000")})
-    for row in events:
-        row |= {"wmo_group": "OPVANG" if row["person_id"] % 3 else "THUIS", "gemeente_delivery": towns[0]}
-    pq.write_table(pa.Table.from_pylist(events, LINKED_TABLES["title_end_events"].arrow_schema()), path)
-    data = tables.read(folder)
-    counts = use.counted(data, "ALLE", 6)
-    placed = [row for row in events if row["gemeente"] in towns[1:] and row["excluded"] is None]
-    apart = {"RUNNING", "START_M90_0", "START_0_30", "START_30_90", "START_90_180"}
-    expected = [row for row in placed if row["wmo_group"] == "THUIS" and row["outcome"] in apart]
-    assert len(counts.elsewhere) == len(expected) > 50
-    assert (counts.elsewhere[:, 2] == data.places.index([towns[0]])[0]).all()
-    assert (counts.y[counts.elsewhere[:, 0], counts.elsewhere[:, 1]] > 0).all()
-
-
-def test_wrong_links_are_lost_wherever_they_were_counted() -> None:
-    y = np.array([[400, 0, 8], [0, 50, 8], [0, 0, 0]])
-    candidates = np.tile([0, 0, 1], (100, 1))
-    for told in (None, candidates):
-        made = settled(y, np.ones((R, 3)), (0.8, 0.9), told)
-        assert made.sum(axis=1).mean(axis=0) == pytest.approx(0.8 * y.sum(axis=0), rel=0.02)
-
-
 def test_new_kinds_of_a_clerical_sample_are_read(tmp_path: Path) -> None:
     path = tmp_path / "sample.csv"
     path.write_text("soort,onderzocht,goed\nketen,400,396\nplaats,400,394\n", encoding="utf-8")
@@ -181,29 +124,39 @@ def test_use_among_missing_ends_is_binomial_for_the_country_and_stays_where_it_w
     assert total.var() == pytest.approx(250, rel=0.1)
 
 
-def test_a_cell_with_more_than_foretold_has_more_unseen_too_as_far_as_cells_go_their_own_way() -> None:
-    """Factors with variance 1/20 and counts of mean 20: half of what a count is above its mean is the cell's own."""
-    cells = Counted(
-        np.array([[30], [10], [0]]),
-        np.array([[True], [True], [False]]),
-        np.array([[2], [2], [0]]),
-        np.ones((3, 1)),
-        1,
-        np.zeros(3, np.int64),
-    )
-    factor = course.factor(streams(3), cells.y, cells.informs, np.full((4000, 3, 1), 20.0), 1 / 20)[:, :, 0]
-    assert factor.mean(axis=0) == pytest.approx([50 / 40, 30 / 40, 1.0], rel=0.02)
-    assert factor.var(axis=0) == pytest.approx([50 / 1600, 30 / 1600, 1 / 20], rel=0.1)
+def delivered(folder: Path, quiet: dict[int, int]) -> tuple[tables.Linked, int]:
+    """A country of which every municipality delivers 30 starts and 30 ends per half-year, but the third one as `quiet`
+    says: starts per number of the half-year. With the number of the third one."""
+    linked.write(folder, seed=3)
+    path = folder / "coverage.parquet"
+    rows = pq.read_table(path).to_pylist()
+    third = sorted({row["gemeente"] for row in rows})[2]
+    for row in rows:
+        number = linked.HALVES.index(row["half_year"])
+        hushed = row["gemeente"] == third and number in quiet
+        row |= {"delivered": True, "suspicious": False, "inflow": quiet[number] if hushed else 30}
+        row |= {"outflow": 0 if hushed else 30}
+    pq.write_table(pa.Table.from_pylist(rows, RUN_TABLES["coverage"].arrow_schema()), path)
+    return tables.read(folder), 2
 
 
-@pytest.mark.parametrize("planted", [0.0, 0.1])
-def test_how_far_cells_go_their_own_way_is_found_and_poisson_cells_do_not(planted: float) -> None:
-    rng = np.random.default_rng(5)
-    mean = np.full((200, 10), 15.0)
-    if planted:
-        mean = mean * rng.gamma(1 / planted, planted, (200, 3))[:, [0, 0, 1, 1, 1, 1, 2, 2, 2, 2]]
-    y = rng.poisson(mean)
-    data = Counted(y, np.ones(y.shape, bool), np.full(y.shape, 2), np.ones((200, 1)), 1, np.zeros(200, np.int64))
-    fitted, levels, _ = use._fit(data, np.ones(10), np.ones(200))
-    foretold, _ = use._foretold(data, (fitted, np.ones(200)), levels, np.ones(10))
-    assert course.variance(data.y, data.informs, foretold) == pytest.approx(planted, abs=0.02)
+def test_a_half_year_that_is_delivered_with_hardly_anything_in_it_is_not_delivered(tmp_path: Path) -> None:
+    """60 starts and ends are usual. 0, and 15 at most, are a file in name alone; 16 may be a quiet half-year."""
+    data, third = delivered(tmp_path / "linked", {3: 0, 5: 15, 7: 16})
+    assert np.nonzero(~data.delivered[third])[0].tolist() == [3, 5]
+    assert np.delete(data.delivered, third, axis=0).all()
+
+
+def test_small_municipalities_may_have_a_half_year_without_any(tmp_path: Path) -> None:
+    """Where fewer than 20 starts and ends are usual, none at all is chance."""
+    data, third = delivered(tmp_path / "linked", dict.fromkeys(range(10), 10) | {4: 0})
+    assert data.delivered[third].all()
+
+
+def test_the_window_reaches_into_the_half_year_before_and_after(tmp_path: Path) -> None:
+    """Support that began in a half-year that was not delivered is not seen to run on: the next one informs nothing."""
+    data, third = delivered(tmp_path / "linked", {4: 0})
+    kinds = corrections.delivery_class(data, 180)
+    assert kinds[third].tolist() == [2, 2, 2, 1, 1, 1, 2, 2, 2, 2]
+    assert (np.delete(kinds, third, axis=0) == 2).all()
+    assert (corrections.delivery_class(data, 365)[third, [2, 3, 5]] == 1).all()

@@ -235,6 +235,7 @@ def test_incidence_projection_and_recapture_say_what_they_can(rows: Rows) -> Non
     assert {r["oordeel"] for r in country} == {"GEVOELIGHEID"}, "the lists of this world are independent"
     assert sum(r["gekozen"] for r in country) == 1
     told = {r["feit"] for r in rows["estimate_facts"]}
+    assert {"eigen_koers_twee_jaar", "eigen_koers_jaar", "koers_naar_omvang"} <= told
     assert told >= {"gevoeligheid", "fay_herriot_verschil", "terugtoets_dekking80_gemeente"}
 
 

@@ -19,15 +19,23 @@ from tests.estimation import scoring
 M, T, R = 150, 8, 300
 
 
-def world(seed: int, size: float = 1.0) -> tuple[Counted, Common, Floats, Ints]:
-    """(what is counted, corrections as the estimator may know them, follow-up, planted true use M x T)."""
+def world(
+    seed: int, size: float = 1.0, *, own: float = 0.0, slope: float = 0.0
+) -> tuple[Counted, Common, Floats, Ints]:
+    """(what is counted, corrections as the estimator may know them, follow-up, planted true use M x T).
+
+    `own`: variance of a factor of every municipality and year; `slope`: what large ones gain over the period.
+    """
     rng = np.random.default_rng(seed)
     region, district = rng.integers(0, 12, M), rng.integers(0, 6, M)
     covariate = rng.normal(size=M)
     fixed = np.column_stack([np.ones(M), covariate])
     x = np.hstack([fixed, (region[:, None] == np.arange(12)).astype(float)])
     rates = size * np.exp(1.0 + 0.9 * covariate + rng.normal(0, 0.3, 12)[region]) * rng.gamma(6, 1 / 6, M)
-    true = rng.poisson(rates[:, None] * rng.uniform(0.85, 1.15, T))
+    mean = rates[:, None] * rng.uniform(0.85, 1.15, T) * np.exp(slope * covariate[:, None] * np.linspace(-0.5, 0.5, T))
+    if own:
+        mean = mean * np.repeat(rng.gamma(1 / own, own, (M, T // 2)), 2, axis=1)
+    true = rng.poisson(mean)
     known, linked_share = rng.beta(830, 170, T), 0.96
     delivered: Bools = rng.random((M, 1)) > 0.1
     seen = rng.binomial(true, known * linked_share) * delivered
@@ -131,6 +139,50 @@ def test_overdispersion_is_noticed_and_widens_the_interval() -> None:
     found = use.draw(streams(5, 1), wild, common, follow)
     assert calm.dispersion < 1.15
     assert found.dispersion > 1.5
+
+
+def test_where_municipalities_go_their_own_way_what_is_not_counted_goes_with_it() -> None:
+    """Per year a factor with cv 0.25, and the large ones lose what the small ones gain. Of cells with more counted than
+    rate and level foretell no more is unseen than estimated, nor less of those with less."""
+    above, apart, values = [], [], []
+    for seed in range(4):
+        counted, common, follow, true = world(seed, 6.0, own=0.0625, slope=-0.3)
+        found = use.draw(streams(seed, 9), counted, common, follow)
+        year = [table.reshape(*table.shape[:-1], T // 2, 2).sum(axis=-1) for table in (found.draws, true, counted.y)]
+        mean = year[0].mean(axis=0)
+        plain = found.rates.mean(axis=0)[:, None] * (found.levels.mean(axis=0) * found.seen).reshape(M, -1, 2).sum(
+            axis=-1
+        )
+        large = (mean > 20) & counted.informs[:, ::2]
+        above.append((year[2] / plain)[large] - 1)
+        apart.append((mean - year[1])[large] / mean[large])
+        values.append(scoring.pit(year[0][:, large], year[1][large], np.random.default_rng(seed)))
+    higher, off = np.concatenate(above), np.concatenate(apart)
+    for cells in (higher > 0.15, higher < -0.15):
+        assert abs(off[cells].mean()) < 0.012
+    assert kstest(np.concatenate(values), "uniform").statistic < 0.05
+
+
+def test_a_slope_by_size_and_the_own_course_are_found() -> None:
+    counted, common, follow, _ = world(1, 8.0, own=0.0625, slope=-0.3)
+    found = use.draw(streams(1, 9), counted, common, follow)
+    covariate = counted.x[:, 1]
+    assert (found.gained.mean(axis=0) / covariate).mean() == pytest.approx(-0.3, abs=0.1)
+    assert np.sqrt((found.own**2).sum(axis=1)).mean() == pytest.approx(0.25, abs=0.05)
+
+
+def test_a_projection_takes_what_the_trend_has_added_by_the_recent_half_years() -> None:
+    """Their level goes on, so the trend stays where it was when that level was: half of the way from middle to end."""
+    counted, common, follow, _ = world(1, 8.0, slope=-0.3)
+    found = use.draw(streams(1, 9), counted, common, follow)
+    recent = np.linspace(-0.5, 0.5, T)[-projection.RECENT :].mean()
+    assert projection.gain(found) == pytest.approx(np.exp(found.gained * recent))
+    level = found.levels[:, -projection.RECENT :].mean(axis=1)[:, None]
+    now = (found.rates * projection.gain(found) * level).mean(axis=0)
+    seen = counted.informs[:, -projection.RECENT :].all(axis=1)
+    per_half = found.draws[:, :, -projection.RECENT :].mean(axis=(0, 2))
+    large = seen & (per_half > 30)
+    assert now[large].sum() == pytest.approx(per_half[large].sum(), rel=0.03)
 
 
 def test_the_backtest_covers_in_a_stable_world(worlds: list[tuple[Counted, Use, Ints]]) -> None:
