@@ -72,22 +72,21 @@ def ratio(over: np.ndarray, under: np.ndarray, country: Ints) -> tuple[float, fl
     return float(found), float(error)
 
 
-def uniform(pit: Floats, country: Ints) -> tuple[float, float]:
-    """(largest difference of a tenth's share from 0.1, p-value that the shares are all 0.1).
+def uniform(pit: Floats, country: Ints) -> float:
+    """p-value that a tenth of the PIT lies in every tenth of 0 to 1; nan below 30 countries.
 
     Wald test on the shares of ten bins with their covariance over countries (Hotelling's F), since the cells of one
-    country share its corrections and a Kolmogorov-Smirnov test would take them for independent. nan below 30 countries.
+    country share its corrections and a Kolmogorov-Smirnov test would take them for independent.
     """
     bins = np.minimum((pit * BINS).astype(np.int64), BINS - 1)
     _, number = np.unique(country, return_inverse=True)
     n, k = int(number.max()) + 1, BINS - 1
-    counts = np.bincount(number * BINS + bins, minlength=n * BINS).reshape(n, BINS).astype(float)
-    apart = float(np.abs(counts.sum(axis=0) / counts.sum() - 1 / BINS).max())
     if n < LEAST_COUNTRIES:
-        return apart, float("nan")
+        return float("nan")
+    counts = np.bincount(number * BINS + bins, minlength=n * BINS).reshape(n, BINS).astype(float)
     rest = (counts - counts.sum(axis=1, keepdims=True) / BINS)[:, :k]
     square = float(rest.sum(axis=0) @ np.linalg.pinv(np.cov(rest.T) * n) @ rest.sum(axis=0))
-    return apart, float(f_law.sf(square * (n - k) / (k * (n - 1)), k, n - k))
+    return float(f_law.sf(square * (n - k) / (k * (n - 1)), k, n - k))
 
 
 def distance(pit: Floats, country: Ints) -> tuple[float, float]:
