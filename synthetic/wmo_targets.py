@@ -29,7 +29,7 @@ TOTALS = {
     (STAY, 2023): (14_300, 15_100),
 }
 STOCK = (134_000, 28_000)  # on 1 January 2019, municipalities that deliver: gives the clients per year
-NEVER_HOME_RATE = 5.5  # support at home per end notice, for municipalities that publish nothing
+LIKE = 25  # municipalities that deliver, nearest in end notices: what one that publishes nothing is made like
 
 
 @dataclass(frozen=True)
@@ -104,12 +104,23 @@ def _smaller(counts: Ints, seen: Bools) -> np.ndarray:
 
 
 def _undelivered(full: Ints, delivers: Bools) -> None:
-    """Support at home where nothing is delivered: it exists all the same, in proportion to the notices."""
+    """Support at home where nothing is delivered: it exists all the same, as in municipalities of the same size."""
     ends = targets.notices(1.0).end
     for number, _ in enumerate(YEARS):
-        gap = geo.exists()[number] & ~delivers[HOME, number]
+        exists, seen = geo.exists()[number], delivers[HOME, number]
+        gap = np.nonzero(exists & ~seen)[0]
+        like = _nearest(ends[number], gap, np.nonzero(exists & seen)[0])
         for flow in (IN, OUT):
-            full[HOME, number, flow, gap] = np.round(ends[number, gap] * NEVER_HOME_RATE).astype(np.int64)
+            rate = full[HOME, number, flow][like].sum(axis=1) / np.maximum(ends[number][like].sum(axis=1), 1)
+            full[HOME, number, flow, gap] = np.round(ends[number, gap] * rate).astype(np.int64)
+
+
+def _nearest(size: Ints, of: Ints, among: Ints) -> Ints:
+    """For each municipality in `of` the LIKE of `among` whose size has the nearest ratio to its own (rows)."""
+    log = np.log(size + 1.0)
+    apart = np.abs(log[of][:, None] - log[among][None, :])
+    near: Ints = among[np.argsort(apart, axis=1, kind="stable")[:, :LIKE]]
+    return near
 
 
 def _scaled(full: Ints, scale: float) -> Ints:
