@@ -32,7 +32,7 @@ NONE = np.int64(-2)
 DEPARTURES = ("OVERLIJDEN", "UITZETTING")
 RUNNING = np.int64(-9_999)
 FORENSIC = 3  # lists of capture-recapture that hold forensic persons alone; the next is GMSD
-QUIET, QUIET_FROM = 4, 20  # a quarter of the usual starts and ends of a half-year, where 20 or more are usual
+QUIET_FROM = 20  # starts and ends of a half-year that are usual: there none at all is no chance
 _EPOCH = dt.date(1970, 1, 1)
 
 
@@ -194,14 +194,14 @@ def _numbers(coverage: pa.Table, name: str, grid: tuple[Places, int, int]) -> In
 
 
 def _quiet(coverage: pa.Table, grid: tuple[Places, int, int]) -> Bools:
-    """Half-years that were delivered with hardly any start or end in them (M x T): delivered in name (decision 130).
+    """Half-years delivered in name (M x T): without a single start or end, where 20 or more are usual.
 
-    At most a quarter of the municipality's own median, where that is 20 or more.
+    Usual is the municipality's own median. Few is not none: decisions 130 and 137.
     """
     flow = _numbers(coverage, "inflow", grid) + _numbers(coverage, "outflow", grid)
     some = _flags(coverage, "delivered", grid)
     usual = np.array([np.median(row[kept]) if kept.any() else 0.0 for row, kept in zip(flow, some, strict=True)])
-    return np.asarray(some & (usual >= QUIET_FROM)[:, None] & (QUIET * flow <= usual[:, None]), np.bool_)
+    return np.asarray(some & (usual >= QUIET_FROM)[:, None] & (flow == 0), np.bool_)
 
 
 def _outflow(spells: pa.Table, grid: tuple[Places, int, int]) -> Ints:
