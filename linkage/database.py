@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 
 Connection = duckdb.DuckDBPyConnection
+NEVER = "1000TB"  # of changes, before DuckDB lays tables away by itself: only `compress` does
 HELD = "held"  # the database in memory that may compress its tables; the one that DuckDB opens by itself may not
 
 
@@ -40,6 +41,8 @@ def connect(*, work: Path, folders: Iterable[Path], memory_limit: str, threads: 
             "threads": threads,
             "temp_directory": str(work),
             "preserve_insertion_order": False,
+            # Left to itself DuckDB also compresses whatever has grown by 16 MB, once, after some statement.
+            "checkpoint_threshold": NEVER,
         },
     )
     try:

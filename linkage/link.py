@@ -39,14 +39,14 @@ BY_PERSON = (
     *("pieces_by_number", "merge_by_number", "rule_rows", "rule_halves", "rule_variants", "merge_by_rule"),
     *("detention_parts", "detention_spells", "placement_requests", "titles", "title_chains"),
     *("event_detention", "event_care", "event_outcome", "event_place", "title_end_events"),
-    "strata_counts",
+    *("told_attributes", "persons", "presence", "strata_counts", "cbs_clients"),
 )
 COUNTS = (
     *("register_links", "gmsd_history", "coverage", "presence", "match_rates", "strata_counts", "link_strata"),
-    *("person_quality", "target_group"),
+    *("person_quality", "target_group", "cbs_clients"),
 )
 # Tables that no later statement reads, by the part of the run after which they go: held, they would be spilled.
-NUMBERED = ("keys", "members")
+NUMBERED = ("keys", "members", "lowest")
 FOLLOWED = (
     *("told_attributes", "pieces_by_number", "arrangements_by_number", "arrangements_by_rule"),
     *("rule_rows", "rule_halves", "rule_variants", "rule_pairs", "rule_components"),
@@ -125,11 +125,11 @@ def _compute(
     _drop(con, NUMBERED)
     persons = match.rows(con, values, fallback.link(con, plan, values, linkable), room, deliveries)
     if engine is None:
-        ranges = _ranges(con, room, persons)
-        _lay_away(con, ranges)
-        follow(con, values, ranges)
+        large = room.parts(_largest(con), parts.MERGED_ROW) > 1
+        _lay_away(con, large=large)
+        follow(con, values, _ranges(con, room, persons))
         _drop(con, FOLLOWED)
-        _lay_away(con, ranges)
+        _lay_away(con, large=large)
     else:
         from linkage.engines.run import Statements, compute  # noqa: PLC0415 - an optional extra
 
@@ -139,12 +139,16 @@ def _compute(
 
 def _ranges(con: Connection, room: Room, persons: int) -> list[Values]:
     """Ranges of persons such that what the largest register holds of one fits."""
-    return list(room.persons(max(parts.count(con, name) for name in STAGED), persons))
+    return list(room.persons(_largest(con), persons))
 
 
-def _lay_away(con: Connection, ranges: Sequence[Values]) -> None:
+def _largest(con: Connection) -> int:
+    return max(parts.count(con, name) for name in STAGED)
+
+
+def _lay_away(con: Connection, *, large: bool) -> None:
     """Tables that are large beside the memory limit are held compressed, so that ranges are not read from disk."""
-    if len(ranges) > 1:
+    if large:
         compress(con)
 
 

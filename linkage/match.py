@@ -25,18 +25,27 @@ def number(con: Connection, values: Mapping[str, Parameter], room: Room, rows: i
     """Make keys, components and `key_person` of so many rows; returns the number of linkable persons (ids 0..n-1)."""
     parts.each(con, "list_keys", dict(values), room.keys(rows), counted="first_number")
     queries.run(con, "list_edges", values)
-    registered = _column(con, "select registered from keys order by number").astype(bool)
+    keys = con.execute("select kind, registered from keys order by number").fetchnumpy()
     edges = con.execute("select a, b from edges").fetchnumpy()
-    root = components(len(registered), _ints(edges["a"]), _ints(edges["b"]))
+    root = components(len(keys["kind"]), _ints(edges["a"]), _ints(edges["b"]))
     held = np.zeros(len(root), bool)
-    held[root[registered]] = True
+    held[root[np.asarray(keys["registered"], bool)]] = True
     # A root is its own lowest node: counting roots with a register row, in order, numbers the persons.
     person_of_root = np.where(held, np.cumsum(held) - 1, -1)
     members = pa.table({"number": np.arange(len(root), dtype=np.int32), "person_id": person_of_root[root]})
     stage.table_from_arrow(con, "members", members)
+    stage.table_from_arrow(con, "lowest", _lowest(root, held, np.asarray(keys["kind"])))
     for name in ("join_persons", "person_link"):
-        queries.run(con, name, values)
+        parts.each(con, name, dict(values), parts.numbers(len(root)))
     return int(held.sum())
+
+
+def _lowest(root: Ints, held: npt.NDArray[np.bool_], kind: npt.NDArray[np.generic]) -> pa.Table:
+    """The lowest key number of every person, in the order of persons, and how many keys of each type they have."""
+    number = np.flatnonzero(held).astype(np.int32)
+    counts = [np.bincount(root[kind == one], minlength=len(root))[number].astype(np.int32) for one in (1, 2, 3)]
+    names = ("bsn_count", "skn_count", "vip_count")
+    return pa.table({"number": number, "person_id": np.arange(len(number)), **dict(zip(names, counts, strict=True))})
 
 
 def rows(

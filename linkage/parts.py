@@ -21,6 +21,8 @@ Values = dict[str, Parameter]
 # Bytes of the limit per row, beside what a query holds whatever its rows: measured, with room (docs/decisions/0100).
 KEY_ROW, STAGED_ROW, MERGED_ROW = 128, 350, 256
 FIXED = 80e6
+RANGE = 500_000  # persons
+NUMBERS = 500_000  # key numbers in a range: DuckDB finds up to a million consecutive numbers by their place, unhashed
 ALL = 2**62
 WHOLE: Values = {"first_person": 0, "last_person": ALL, "first_variant": 0}
 _SIZE = re.compile(r"([\d.]+)\s*([KMGT])?i?B?", re.IGNORECASE)
@@ -72,11 +74,18 @@ class Room:
             yield group
 
     def persons(self, rows: int, persons: int) -> Iterator[Values]:
-        """Ranges of person numbers: which follow hashes, so ranges are about equal."""
-        parts = self.parts(rows, MERGED_ROW)
+        """Ranges of person numbers: which follow hashes, so ranges are about equal. Never of many more than RANGE: what
+        is looked up for each then stays near the processor, however many ranges there are."""
+        parts = max(self.parts(rows, MERGED_ROW), -(-persons // RANGE))
         edges = [persons * n // parts for n in range(parts)]
         for first, after in zip(edges, [*edges[1:], ALL], strict=True):
             yield {"first_person": first, "last_person": after - 1}
+
+
+def numbers(count: int) -> Iterator[Values]:
+    """Ranges of key numbers, at least one."""
+    for first in range(0, max(count, 1), NUMBERS):
+        yield {"first_node": first, "last_node": first + NUMBERS - 1}
 
 
 def _bytes(parts: int, size: int, name: str) -> Iterator[Values]:

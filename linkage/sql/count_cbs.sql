@@ -1,70 +1,62 @@
--- grain in: one row per arrangement. grain out: one row per published key (indicator x breakdown x year).
+-- grain in: one row per arrangement, and clients by group, year and age. grain out: one row per published key (indicator x breakdown x year).
 -- why: arrangements by start and by end, never persons; clients are persons with an arrangement in the year, by age.
 -- source: registers.md 0.4 and 6.5; linkage.md section 7, Years; keys of schemas/reference/national_figures.csv.
 insert into figures
 with
-provided as (
-  select
-    w.*,
-    case w.wmo_group when 'THUIS' then 'support_at_home' else 'residence_and_shelter' end as provision
-  from wmo_arrangements as w
-  where w.wmo_group in ('THUIS', 'OPVANG')
-),
+-- Added up before they get their names: an arrangement is read twice, and written never.
 flows as (
-  select 'inflow' as indicator, provision, gemeente_delivery, year(wmo_start) as year
-  from provided
+  select 'inflow' as indicator, wmo_group, gemeente_delivery, year(wmo_start) as year, count(*) as n
+  from wmo_arrangements
+  group by all
   union all
-  select 'outflow' as indicator, provision, gemeente_delivery, year(wmo_end) as year
-  from provided
+  select 'outflow' as indicator, wmo_group, gemeente_delivery, year(wmo_end) as year, count(*) as n
+  from wmo_arrangements
   where wmo_end is not null
+  group by all
 ),
-years as (
-  select distinct half // 2 as year
-  from ref_period
+provisions as (
+  select 'THUIS' as wmo_group, 'support_at_home' as provision
+  union all
+  select 'OPVANG' as wmo_group, 'residence_and_shelter' as provision
 ),
 clients as (
-  select distinct
-    w.person_id,
-    w.provision,
-    y.year,
-    y.year - p.geboortejaar as age
-  from provided as w
-  join years as y
-    on w.wmo_start < make_date(y.year + 1, 1, 1)
-    and w.runs_until > make_date(y.year, 1, 1)
-  join persons as p
-    on p.person_id = w.person_id
-),
-aged as (
   select
-    provision,
-    year,
+    p.provision,
+    c.year,
     case
-      when age < 30 then 'under_30'
-      when age < 45 then '30_45'
-      when age < 60 then '45_60'
-      when age < 75 then '60_75'
-      when age < 85 then '75_85'
+      when c.age < 30 then 'under_30'
+      when c.age < 45 then '30_45'
+      when c.age < 60 then '45_60'
+      when c.age < 75 then '60_75'
+      when c.age < 85 then '75_85'
       else '85_plus'
-    end as age
-  from clients
-  where age is not null
+    end as band,
+    c.age is not null as has_age,
+    c.persons
+  from cbs_clients as c
+  join provisions as p
+    on p.wmo_group = c.wmo_group
 )
-select 'cbs', indicator, 'provision=' || provision, year, count(*)
-from flows
+select 'cbs', f.indicator, 'provision=' || p.provision, f.year, sum(f.n)::bigint
+from flows as f
+join provisions as p
+  on p.wmo_group = f.wmo_group
 group by all
 union all
-select 'cbs', f.indicator, 'provision=' || f.provision || ';municipality=' || a.naam, f.year, count(*)
+select 'cbs', f.indicator, 'provision=' || p.provision || ';municipality=' || a.naam, f.year, sum(f.n)::bigint
 from flows as f
+join provisions as p
+  on p.wmo_group = f.wmo_group
 join ref_area as a
   on a.niveau = 'gemeente'
   and a.gemeente = f.gemeente_delivery
 group by all
 union all
-select 'cbs', 'clients', 'provision=' || provision, year, count(*)
+select 'cbs', 'clients', 'provision=' || provision, year, sum(persons)::bigint
 from clients
 group by all
 union all
-select 'cbs', 'clients', 'provision=' || provision || ';age=' || age, year, count(*)
-from aged
+select 'cbs', 'clients', 'provision=' || provision || ';age=' || band, year, sum(persons)::bigint
+from clients
+where has_age
 group by all

@@ -1,15 +1,15 @@
--- grain in: one row per key. grain out: one row per linkable person with its lowest link pseudonym.
+-- grain in: one row per linkable person with its lowest key number (of one range). grain out: the same with its link pseudonym.
 -- why: the converter makes the recipient's pseudonym from it; nobody else gets this table.
--- source: linkage.md section 7, Persons.
+-- source: linkage.md section 7, Persons. A range of numbers on either side: a join by place instead of by hash.
 create table person_root as
 select
-  m.person_id,
-  arg_min(k.key, k.number)::blob || arg_min(k.rest, k.number)::blob as link,
-  count(*) filter (where k.kind = 1)::integer as bsn_count,
-  count(*) filter (where k.kind = 2)::integer as skn_count,
-  count(*) filter (where k.kind = 3)::integer as vip_count
-from members as m
+  l.person_id,
+  k.key::blob || k.rest::blob as link,
+  l.bsn_count,
+  l.skn_count,
+  l.vip_count
+from lowest as l
 join keys as k
-  on k.number = m.number
-where m.person_id >= 0
-group by m.person_id
+  on k.number = l.number
+where k.number between $first_node::integer and $last_node::integer
+  and l.number between $first_node::integer and $last_node::integer

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, seed, settings
 
 from linkage import link as room
+from linkage import parts as division
 from linkage import queries
 from linkage.database import compress, connect
 from linkage.delivery import Delivery
@@ -48,6 +49,23 @@ def test_every_key_and_person_is_in_one_part(rows: int) -> None:
     assert all(after[0] == before[1] + 1 for before, after in pairwise(ends))  # type: ignore[operator]
 
 
+@pytest.mark.parametrize("count", [0, 1, 4, 5, 9])
+def test_every_key_number_is_in_one_range(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
+    """Also when there is none: the statement must make its table."""
+    monkeypatch.setattr(division, "NUMBERS", 4)
+    ranges = list(division.numbers(count))
+    for number in range(count):
+        assert sum(one["first_node"] <= number <= one["last_node"] for one in ranges) == 1  # type: ignore[operator]
+    assert len(ranges) == max(1, -(-count // 4))
+
+
+@pytest.mark.parametrize(("persons", "ranges"), [(0, 1), (500_000, 1), (500_001, 2), (6_500_000, 13)])
+def test_a_range_of_persons_has_half_a_million_at_most(persons: int, ranges: int) -> None:
+    """Whatever fits: what is looked up for each person would no longer be near the processor."""
+    found = list(Room(1e12).persons(persons, persons))
+    assert len(found) == ranges
+
+
 def test_small_deliveries_share_a_part_and_large_ones_are_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Delivery, "rows", lambda self, _: {1: 1100, 2: 1400, 3: 11000}[self.sequence])
     made = [Delivery("gmsd", number, Path()) for number in (3, 1, 2)]
@@ -71,6 +89,7 @@ def test_the_same_bytes_whole_and_in_parts(tmp_path_factory: pytest.TempPathFact
         with pytest.MonkeyPatch.context() as patch:
             if name == "parts":
                 patch.setattr(Room, "parts", lambda *_: 4)
+                patch.setattr(division, "NUMBERS", 3)
             link(made, home / name, plan=Plan(), work=home / "work", memory_limit="512MB", threads=1)
     whole, cut = ({p.name: p.read_bytes() for p in (home / name).iterdir()} for name in ("whole", "parts"))
     assert [name for name in whole if whole[name] != cut[name]] == [] and whole
@@ -101,6 +120,19 @@ def test_a_table_laid_away_takes_a_third_and_stays_what_it_was(tmp_path: Path) -
         compress(con)
         assert con.execute(used).fetchall()[0][0] < before / 3
         assert con.execute(asked).fetchall() == content == [(500_000, 124_999_750_000, "0000", "0339", 1)]
+
+
+def test_nothing_is_laid_away_unasked(tmp_path: Path) -> None:
+    """DuckDB by itself compresses what has grown by 16 MB, at the expense of whatever statement is running then."""
+    packed = "select count(*) from pragma_storage_info('rows') where compression <> 'Uncompressed'"
+    few = "select i, hash(i % 7) as h from range(60000) as t(i)"
+    with connect(work=tmp_path, folders=[], memory_limit="256MB", threads=1) as con:
+        con.execute(f"create table rows as {few}")
+        for _ in range(19):  # 19 MB
+            con.execute(f"insert into rows {few}")
+        assert con.execute(packed).fetchall() == [(0,)]
+        compress(con)
+        assert con.execute(packed).fetchall() > [(0,)]
 
 
 @pytest.mark.parametrize(("ranges", "times"), [(1, 0), (4, 2)])

@@ -19,6 +19,8 @@ PARTS = {
     "first_key",
     "last_key",
     "first_number",
+    "first_node",
+    "last_node",
     "first_sequence",
     "last_sequence",
     "first_row",
