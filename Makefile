@@ -72,7 +72,7 @@ bench-release: setup ## measure audit, suppression and rounding against the desi
 bench-load: compiled ## four suppliers at once, then run after run (SCALE=1, MINUTES=60); writes docs/performance-load.md
 	$(BIN)/python -m tests.bench.load $(if $(SCALE),--scale $(SCALE)) $(if $(MINUTES),--minutes $(MINUTES))
 
-bench-scale: setup ## 0.18, 1.8 and 18 million persons in 1 GB, beside Polars and Splink (KEPT=folder goes on); writes docs/performance-scale.md
+bench-scale: setup ## 0.18 to 18 million persons in 1 GB, growth per fourfold, beside Polars and Splink (KEPT=folder goes on); writes docs/performance-scale.md
 	$(TOOLS)/bin/uv sync --quiet --locked --group peers
 	$(BIN)/python -m tests.bench.scale $(if $(SIZES),--sizes $(SIZES)) $(if $(KEPT),--kept $(KEPT))
 

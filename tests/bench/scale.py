@@ -1,15 +1,15 @@
-"""`make bench-scale`: the joins and the statements of the linkage at 0.18, 1.8 and 18 million persons, two cores, 1 GB.
+"""`make bench-scale`: the joins and the statements of the linkage at 0.18 to 18 million persons, two cores, 1 GB.
 
 Tables are made straight as linked-side Parquet (keys are hashes of a counter: as random as pseudonyms, and the same in
 every run). Every measured step is a process of its own: CPU seconds, peak memory, rows and a checksum. The same joins
-are hand-written in Polars and done by Splink's deterministic linkage, in the same run. Writes docs/performance-scale.md.
+are hand-written in Polars and done by Splink's deterministic linkage, in the same run, at 0.18, 1.8 and 18 million. How
+CPU grows is measured at sizes that are four times one another. Writes docs/performance-scale.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
 import os
 import resource
 import shutil
@@ -25,32 +25,28 @@ from typing import Any
 from rich.console import Console
 
 from tests.bench import scale_steps as steps
+from tests.bench.scale_page import FOURFOLD, JUDGED, OTHERS, OWN, SIZES, Found, least, page, ratio, targets, unequal
 from tests.bench.watching import highest
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "performance-scale.md"
-SIZES = (180_000, 1_800_000, 18_000_000)
-GROWTH = math.log(5.2, 4)  # at most 5.2 times the CPU per fourfold rows
 ROUNDS = 3
 console = Console(highlight=False)
-Found = dict[str, Any]
-OTHERS = {other for other, _ in steps.PEERS}  # measured beside ours, and not judged
-JUDGED = {True: "held", False: "NOT HELD", None: "not judged at this size"}
 
 
 def measured(step: str, folder: Path, rounds: int = 1) -> Found:
-    """The step in a process of its own; the round with the least CPU. What was measured in a kept folder stands."""
+    """The step in a process of its own, so many times. What was measured in a kept folder stands."""
     told = folder / f"{step}.json"
     if told.exists():
         return dict(json.loads(told.read_text(encoding="utf-8")))
-    best: Found = {}
+    done_rounds: list[Found] = []
     for _ in range(rounds):
         command = [sys.executable, "-m", "tests.bench.scale", "--step", step, "--folder", str(folder)]
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
         if done.returncode:
-            return _failed(done.stderr, told if step in OTHERS else None)
-        found: Found = json.loads(done.stdout.splitlines()[-1])
-        best = found if not best or found["cpu"] < best["cpu"] else best
+            return _failed(done.stderr, told if step not in OWN else None)
+        done_rounds.append(json.loads(done.stdout.splitlines()[-1]))
+    best = least(done_rounds)
     console.print(f"  {step:<22}{best['cpu']:>9.2f} CPU s {best['wall']:>9.2f} s {best['rss'] / 1e6:>8.2f} GB")
     told.write_text(json.dumps(best), encoding="utf-8")
     return best
@@ -94,163 +90,42 @@ def _cpu() -> float:
     return sum(one.ru_utime + one.ru_stime for one in used)
 
 
+def beside(step: str, folder: Path, rounds: int) -> Found:
+    """A peer under the same limit; where it ends for want of memory, with more, and how much that was."""
+    found = measured(step, folder, rounds)
+    for memory in steps.MORE:
+        if f"{step}_{memory}" in steps.STEPS and "Memory" in str(found.get("failed")):
+            found = {**measured(f"{step}_{memory}", folder), "memory": memory}
+    return found
+
+
 def at(persons: int, home: Path, *, kept: bool) -> dict[str, Found]:
-    """Every step at one size; a kept folder goes on where it was, and its tables stay."""
+    """Every step at one size, peers at three of them; a kept folder goes on where it was, and its tables stay."""
     console.print(f"[bold]{persons:,} persons[/bold]")
     folder = home / str(persons)
     folder.mkdir(exist_ok=True)
     (folder / "persons").write_text(str(persons), encoding="utf-8")
     for name in ("make", "store"):
         measured(name, folder)
-    once = {"linked"} if persons <= SIZES[1] else {"linked", "asof", *OTHERS}  # minutes each
-    found = {name: measured(name, folder, 1 if name in once else ROUNDS) for name in steps.MEASURED}
+    names = steps.MEASURED if persons in SIZES else OWN
+    found = {name: (beside if name in OTHERS else measured)(name, folder, rounds(name, persons)) for name in names}
     found["files"] = {name: (folder / f"{name}.parquet").stat().st_size / 1e6 for name in ("wmo", "wmo32")}
     if not kept:
         shutil.rmtree(folder)
     return found
 
 
-def ratio(found: dict[str, Found], a: str, b: str, key: str = "cpu") -> float:
-    """How often a takes what b takes."""
-    return float("nan") if key not in found[a] or key not in found[b] else found[a][key] / found[b][key]
-
-
-def targets(found: dict[int, dict[str, Found]]) -> list[tuple[str, str, str, bool | None]]:
-    """Id, what, measured, held: at the largest size measured. T4 and T9 are judged at 18 million only."""
-    size, big = max(found), found[max(found)]
-    told = f"at {size:,} persons"
-    chain, spill = big["chain"].get("wall", math.nan), big["chain"].get("spill", 0)
-    national = size >= SIZES[-1]
-    lines: list[tuple[str, str, str, bool | None]] = [
-        (
-            "T4",
-            f"three links and the table, {told}: 8 s in 1 GB at 18 million, no spill",
-            f"{chain:.1f} s, spill {spill / 1e6:.0f} MB",
-            (chain <= 8 and not spill) if national else None,
-        ),
-        (
-            "T6",
-            "16-byte key, join CPU at most 0.70 of a 32-byte one",
-            f"{ratio(big, 'interval', 'interval32'):.2f}",
-            ratio(big, "interval", "interval32") <= 0.7,
-        ),
-        (
-            "T6",
-            "16-byte key, file at most 0.76",
-            f"{big['files']['wmo'] / big['files']['wmo32']:.2f}",
-            big["files"]["wmo"] <= 0.76 * big["files"]["wmo32"],
-        ),
-        (
-            "T7",
-            "interval form at most 0.50 of ASOF, equal rows",
-            f"{ratio(big, 'interval', 'asof'):.2f}",
-            ratio(big, "interval", "asof") <= 0.5 and equal(big, "interval", "asof"),
-        ),
-        (
-            "T9",
-            "16 prefix buckets at most 1.30 of one process, equal rows",
-            f"{ratio(big, 'buckets', 'interval_process'):.2f}",
-            (ratio(big, "buckets", "interval_process") <= 1.3 and equal(big, "buckets", "interval"))
-            if national
-            else None,
-        ),
-    ]
-    judged = [(step, of_step, step) for step in steps.MEASURED if step not in OTHERS]
-    judged += [(name, of_statement, f"statement {name}") for name in big["linked"].get("answer", {})]
-    for name, cpu, told in judged:
-        power = exponent(found, name, cpu)
-        if power is not None:
-            lines.append(("T5", f"growth of {told}: exponent at most {GROWTH:.2f}", f"{power:.2f}", power <= GROWTH))
-    return lines
-
-
-def equal(found: dict[str, Found], a: str, b: str) -> bool:
-    """Whether two steps gave one answer; a step that failed gave none."""
-    return "answer" in found[a] and found[a]["answer"] == found[b].get("answer")
-
-
-def unequal(found: dict[int, dict[str, Found]]) -> list[str]:
-    """Peers that ran, and answered otherwise than we did."""
-    return [
-        f"{a} at {size:,}"
-        for size, one in sorted(found.items())
-        for a, b in steps.PEERS
-        if "answer" in one[a] and not equal(one, a, b)
-    ]
-
-
-def exponent(
-    found: dict[int, dict[str, Found]], name: str, cpu: Callable[[dict[str, Found], str], Any]
-) -> float | None:
-    """Power of the number of persons that CPU grows with, between the two largest sizes; None below 0.2 CPU s."""
-    if len(found) < 2:
-        return None
-    small, big = sorted(found)[-2:]
-    took = [cpu(found[size], name) for size in (small, big)]
-    if None in took or took[0] is None or took[1] is None or took[0] < 0.05 or took[1] < 0.2:
-        return None
-    return math.log(took[1] / took[0]) / math.log(big / small)
-
-
-def of_step(found: dict[str, Found], name: str) -> float | None:
-    """CPU seconds of a step."""
-    return found[name].get("cpu")
-
-
-def of_statement(found: dict[str, Found], name: str) -> float | None:
-    """CPU seconds of one statement of the linkage."""
-    return found["linked"].get("answer", {}).get(name)
-
-
-def page(found: dict[int, dict[str, Found]]) -> str:
-    """docs/performance-scale.md."""
-    told = f"these answers differ: {', '.join(wrong)}" if (wrong := unequal(found)) else "the answers are equal"
-    text = [steps.HEAD, "| target | what | measured | held |", "| --- | --- | --- | --- |"]
-    text += [f"| {a} | {b} | {c} | {JUDGED[d]} |" for a, b, c, d in targets(found)]
-    text += [
-        "",
-        "## Beside others, in the same run",
-        "",
-        f"CPU seconds as a multiple of ours; {told}.",
-        "",
-    ]
-    text += [
-        "| persons | " + " | ".join(f"{a} / {b}" for a, b in steps.PEERS) + " |",
-        "| ---: |" + " ---: |" * len(steps.PEERS),
-    ]
-    for size, one in sorted(found.items()):
-        ratios = ((ratio(one, a, b), "failed" in one[a]) for a, b in steps.PEERS)
-        text.append(f"| {size:,} | " + " | ".join("failed" if bad else f"{r:.1f}" for r, bad in ratios) + " |")
-    text += ["", "## Every step", "", "CPU seconds / peak memory in GB.", ""]
-    sizes = sorted(found)
-    text += ["| step | " + " | ".join(f"{size:,}" for size in sizes) + " |", "| --- |" + " ---: |" * len(sizes)]
-    for name in steps.MEASURED:
-        cells = (
-            f"{found[s][name]['cpu']:.2f} / {found[s][name]['rss'] / 1e6:.2f}"
-            if "cpu" in found[s][name]
-            else found[s][name]["failed"]
-            for s in sizes
-        )
-        text.append(f"| {name} | " + " | ".join(cells) + " |")
-    text += [
-        "",
-        "## The whole linkage",
-        "",
-        "CPU seconds of each statement, and of each table written, above 0.2 at the largest size.",
-        "",
-    ]
-    text += ["| statement | " + " | ".join(f"{size:,}" for size in sizes) + " |", "| --- |" + " ---: |" * len(sizes)]
-    for name, took in found[sizes[-1]]["linked"].get("answer", {}).items():
-        if took >= 0.2:
-            cells = (f"{of_statement(found[s], name) or 0:.2f}" for s in sizes)
-            text.append(f"| {name} | " + " | ".join(cells) + " |")
-    return "\n".join([*text, "", steps.TAIL])
+def rounds(step: str, persons: int) -> int:
+    """More of what is short, of which the least is told; once what takes minutes."""
+    if step == "linked":
+        return next((times for most, times in ((1e6, 5), (4e6, 3), (1e7, 2)) if persons < most), 1)
+    return 1 if step in OTHERS and persons > SIZES[1] else ROUNDS
 
 
 def main() -> None:
     """Measure every size asked for."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--sizes", nargs="*", type=int, default=list(SIZES))
+    parser.add_argument("--sizes", nargs="*", type=int, default=sorted({*SIZES, *FOURFOLD}))
     parser.add_argument("--step")
     parser.add_argument("--folder", type=Path)
     parser.add_argument("--no-page", action="store_true")
