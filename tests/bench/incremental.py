@@ -15,8 +15,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -33,7 +35,7 @@ console = Console(highlight=False)
 
 @dataclass(frozen=True)
 class Round:
-    """One run: CPU seconds of all its processes, seconds, seconds per kind of step, deliveries and rows taken in."""
+    """One run: CPU seconds of all its processes, seconds, CPU seconds per kind of step, deliveries and rows taken in."""
 
     cpu: float
     wall: float
@@ -47,15 +49,33 @@ class Round:
         before, began = _children(), time.monotonic()
         command = [Path(sys.executable).parent / "koppel", "run", "--direct", "--json"]
         environment = {**os.environ, ENV: str(config)}
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
-        if done.returncode:
-            raise SystemExit(f"the run failed with exit code {done.returncode}")
+        with subprocess.Popen(
+            command, text=True, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env=environment
+        ) as run:
+            lines = list(_told(run))
+        if run.returncode:
+            raise SystemExit(f"the run failed with exit code {run.returncode}")
         wall, cpu = time.monotonic() - began, _children() - before
-        told = [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
-        lines = [one for one in told if "step" in one]
-        taken = [one for one in lines if one["step"].startswith("intake")]
-        steps = {kind: sum(one["seconds"] for one in lines if one["step"].startswith(kind)) for kind in KINDS}
+        taken = [one for one, _ in lines if one["step"].startswith("intake")]
+        steps = {kind: sum(spent for one, spent in lines if one["step"].startswith(kind)) for kind in KINDS}
+        steps["start, end, others"] = cpu - sum(steps.values())
         return cls(cpu, wall, steps, len(taken), sum(one["rows"] for one in taken))
+
+
+def _told(run: subprocess.Popen[str]) -> Iterator[tuple[dict[str, Any], float]]:
+    """Every step as it is told, and the CPU seconds that the run and its ended processes took since the one before."""
+    before = 0.0
+    for line in run.stderr or ():
+        if line.startswith("{") and "step" in (told := json.loads(line)) and "progress" not in told:
+            now = _used(run.pid)
+            yield told, now - before
+            before = now
+
+
+def _used(pid: int) -> float:
+    """CPU seconds of a running process and of those it waited for (proc(5): fields 14 to 17)."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
 def _children() -> float:
@@ -107,14 +127,23 @@ def page(runs: dict[str, Round], scale: float, *, same: bool) -> str:
         f"| {name} | {one.deliveries} | {one.rows:,} | {one.cpu:.1f} | {one.cpu / whole.cpu:.2f} | {one.wall:.1f} |"
         for name, one in runs.items()
     ]
-    text += ["", "| seconds of | " + " | ".join(runs) + " |", "| --- |" + " ---: |" * len(runs)]
-    text += [f"| {kind} | " + " | ".join(f"{one.steps[kind]:.1f}" for one in runs.values()) + " |" for kind in KINDS]
+    text += ["", "| CPU s of | " + " | ".join(runs) + " | share of everything | added, of whole |"]
+    text += ["| --- |" + " ---: |" * (len(runs) + 2)]
+    text += [_share(kind, runs.values(), added, whole) for kind in whole.steps]
     text += [
         "",
-        f"Taking in the half-year took {added.steps['intake'] / whole.steps['intake']:.2f} of the seconds of taking in everything. What follows is",
+        "CPU is read when a step is told: what runs beside a step is counted with it (the scans of what leaves, mostly).",
+        "",
+        f"Taking in the half-year took {added.steps['intake'] / whole.steps['intake']:.2f} of the CPU of taking in everything. What follows is",
         "computed whole ([52](decisions/0052-incremental.md), [104](decisions/0104-what-a-half-year-touches.md)).",
     ]
     return "\n".join(text) + "\n"
+
+
+def _share(kind: str, runs: Iterable[Round], added: Round, whole: Round) -> str:
+    cells = [f"{one.steps[kind]:.1f}" for one in runs]
+    of = f"{added.steps[kind] / whole.steps[kind]:.2f}" if whole.steps[kind] >= 0.1 else ""
+    return f"| {kind} | " + " | ".join([*cells, f"{whole.steps[kind] / whole.cpu:.2f}", of]) + " |"
 
 
 def main() -> None:
