@@ -46,7 +46,7 @@ COUNTS = (
     *("person_quality", "target_group", "cbs_clients"),
 )
 # Tables that no later statement reads, by the part of the run after which they go: held, they would be spilled.
-NUMBERED = ("keys", "members", "lowest")
+NUMBERED = ("keys",)
 FOLLOWED = (
     *("told_attributes", "pieces_by_number", "arrangements_by_number", "arrangements_by_rule"),
     *("rule_rows", "rule_halves", "rule_variants", "rule_pairs", "rule_components"),

@@ -33,11 +33,21 @@ def number(con: Connection, values: Mapping[str, Parameter], room: Room, rows: i
     # A root is its own lowest node: counting roots with a register row, in order, numbers the persons.
     person_of_root = np.where(held, np.cumsum(held) - 1, -1)
     members = pa.table({"number": np.arange(len(root), dtype=np.int32), "person_id": person_of_root[root]})
-    stage.table_from_arrow(con, "members", members)
-    stage.table_from_arrow(con, "lowest", _lowest(root, held, np.asarray(keys["kind"])))
-    for name in ("join_persons", "person_link"):
-        parts.each(con, name, dict(values), parts.numbers(len(root)))
+    _by_number(con, "join_persons", {"members": members}, values, len(root))
+    lowest = _lowest(root, held, np.asarray(keys["kind"]))
+    _by_number(con, "person_link", {"lowest": lowest}, values, len(root))
     return int(held.sum())
+
+
+def _by_number(
+    con: Connection, name: str, given: Mapping[str, pa.Table], values: Mapping[str, Parameter], keys: int
+) -> None:
+    """The statement by ranges of key numbers; the tables given to it go when it has run, for keys take much memory."""
+    for table, rows in given.items():
+        stage.table_from_arrow(con, table, rows)
+    parts.each(con, name, dict(values), parts.numbers(keys))
+    for table in given:
+        con.execute(f"drop table {table}")
 
 
 def _lowest(root: Ints, held: npt.NDArray[np.bool_], kind: npt.NDArray[np.generic]) -> pa.Table:

@@ -18,8 +18,8 @@ from linkage.delivery import Delivery
 from linkage.plan import Parameter
 
 Values = dict[str, Parameter]
-# Bytes of the limit per row, beside what a query holds whatever its rows: measured, with room (docs/decisions/0100).
-KEY_ROW, STAGED_ROW, MERGED_ROW = 128, 350, 256
+# Bytes of the limit per row, beside what a query holds whatever its rows: measured (docs/decisions/0100 and 0132).
+KEY_ROW, STAGED_ROW, MERGED_ROW = 64, 350, 256
 FIXED = 80e6
 RANGE = 500_000  # persons
 NUMBERS = 500_000  # key numbers in a range: DuckDB finds up to a million consecutive numbers by their place, unhashed
