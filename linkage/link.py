@@ -45,13 +45,15 @@ COUNTS = (
     *("register_links", "gmsd_history", "coverage", "presence", "match_rates", "strata_counts", "link_strata"),
     *("person_quality", "target_group", "cbs_clients"),
 )
-# Tables that no later statement reads, by the part of the run after which they go: held, they would be spilled.
-NUMBERED = ("keys",)
-FOLLOWED = (
-    *("told_attributes", "pieces_by_number", "arrangements_by_number", "arrangements_by_rule"),
-    *("rule_rows", "rule_halves", "rule_variants", "rule_pairs", "rule_components"),
-)
-COUNTED = ("gmsd", "presence")
+# Tables that nothing reads any more, by the statement after which they go: held, they would be spilled.
+DONE_AFTER = {
+    "persons": ("told_attributes",),
+    "merge_by_number": ("pieces_by_number",),
+    "rule_variants": ("rule_rows", "rule_halves"),
+    "merge_by_rule": ("rule_variants", "rule_pairs", "rule_components"),
+    "wmo_arrangements": ("arrangements_by_number", "arrangements_by_rule"),
+    "strata_counts": ("gmsd", "presence"),
+}
 STAGED = ("gmsd", "ifzo", "injus", "reclassering")
 RECOUNTS = ("figures", "count_injus", "count_reclassering", "count_ifzo", "count_cbs", "register_counts")
 ACCOUNTS = ("linked_persons", "funnel_events", "never_delivered")
@@ -122,13 +124,12 @@ def _compute(
     stage.coverage(con, deliveries)
     _run(con, (*MACROS, *CURRENT), values)
     linkable = match.number(con, values, room, sum(one.rows("accepted") for one in deliveries))
-    _drop(con, NUMBERED)
+    _drop(con, ("keys",))
     persons = match.rows(con, values, fallback.link(con, plan, values, linkable), room, deliveries)
     if engine is None:
         large = room.parts(_largest(con), parts.MERGED_ROW) > 1
         _lay_away(con, large=large)
         follow(con, values, _ranges(con, room, persons))
-        _drop(con, FOLLOWED)
         _lay_away(con, large=large)
     else:
         from linkage.engines.run import Statements, compute  # noqa: PLC0415 - an optional extra
@@ -166,6 +167,7 @@ def _follow(con: Connection, names: Sequence[str], values: Values, persons: Sequ
             parts.each(con, name, values, iter(persons), counted)
         else:
             queries.run(con, name, values)
+        _drop(con, DONE_AFTER.get(name, ()))
 
 
 def _read_later(table: str) -> bool:
@@ -179,7 +181,6 @@ def _count(
 ) -> None:
     values = plan.parameters()
     _follow(con, COUNTS, values, persons)
-    _drop(con, COUNTED)
     indicators.compute(con, plan)
     stage.table_from_arrow(con, "set_aside", accounting.set_aside(deliveries))
     _run(con, RECOUNTS, values)

@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from linkage import database, link, parts, queries
+from linkage import database, indicators, link, parts, queries
 from linkage.plan import Plan
 from schemas.linked import LINKED_TABLES
 from schemas.target_group import RUN_TABLES
@@ -49,6 +49,16 @@ def test_every_window_of_the_plan_is_used_by_a_statement_or_by_the_stage() -> No
     asked = {parameter for name in NAMES for parameter in queries.parameters(name)}
     by_python = {"version", "coverage_from", "classification_year"}
     assert set(Plan().parameters()) - asked == by_python
+
+
+@pytest.mark.parametrize("done", link.DONE_AFTER)
+def test_a_table_goes_when_nothing_reads_it_any_more(done: str) -> None:
+    """Not before the last statement that names it (Python reads `rule_pairs` only), and never one that is written."""
+    order = [*link.TRAJECTORIES, *link.EVENTS, *link.COUNTS, *indicators.STATEMENTS, *link.RECOUNTS, *link.ACCOUNTS]
+    for table in link.DONE_AFTER[done]:
+        readers = [name for name in order if re.search(rf"\b(from|join) {table}\b", queries.text(name))]
+        assert max(map(order.index, readers), default=-1) <= order.index(done)
+        assert table not in {*LINKED_TABLES, *RUN_TABLES}
 
 
 def test_every_declared_table_is_made() -> None:
