@@ -41,17 +41,22 @@ BY_PERSON = (
     *("event_detention", "event_care", "event_outcome", "event_place", "title_end_events"),
     *("told_attributes", "persons", "presence", "strata_counts", "cbs_clients"),
 )
+# Statements of one range after another: only the table of the last is read by others.
+TOGETHER = (
+    ("told_attributes", "persons"),
+    ("detention_parts", "detention_spells"),
+    ("pieces_by_number", "merge_by_number"),
+    ("rule_rows", "rule_halves", "rule_variants"),
+)
 COUNTS = (
     *("register_links", "gmsd_history", "coverage", "presence", "match_rates", "strata_counts", "link_strata"),
     *("person_quality", "target_group", "cbs_clients"),
 )
 # Tables that nothing reads any more, by the statement after which they go: held, they would be spilled.
 DONE_AFTER = {
-    "persons": ("told_attributes",),
-    "merge_by_number": ("pieces_by_number",),
-    "rule_variants": ("rule_rows", "rule_halves"),
     "merge_by_rule": ("rule_variants", "rule_pairs", "rule_components"),
     "wmo_arrangements": ("arrangements_by_number", "arrangements_by_rule"),
+    "register_links": ("key_person",),
     "strata_counts": ("gmsd", "presence"),
 }
 STAGED = ("gmsd", "ifzo", "injus", "reclassering")
@@ -161,10 +166,12 @@ def follow(con: Connection, values: Values, persons: Sequence[Values]) -> None:
 
 
 def _follow(con: Connection, names: Sequence[str], values: Values, persons: Sequence[Values]) -> None:
-    for name in names:
+    before = {name for group in TOGETHER for name in group[:-1]}
+    groups = {group[-1]: group for group in TOGETHER}
+    for name in (name for name in names if name not in before):
         if name in BY_PERSON:
             counted = "first_variant" if name == "rule_variants" else ""
-            parts.each(con, name, values, iter(persons), counted)
+            parts.together(con, groups.get(name, (name,)), values, iter(persons), counted)
         else:
             queries.run(con, name, values)
         _drop(con, DONE_AFTER.get(name, ()))

@@ -104,7 +104,18 @@ def count(con: Connection, table: str) -> int:
 def each(con: Connection, name: str, values: Values, parts: Iterator[Values], counted: str = "") -> None:
     """The statement part by part: the first makes its table, the others add to it; `counted` is the parameter that
     gets the number of rows there are already."""
-    table = queries.made(name)
+    together(con, (name,), values, parts, counted)
+
+
+def together(con: Connection, names: Sequence[str], values: Values, parts: Iterator[Values], counted: str = "") -> None:
+    """Statements that follow one another, part by part; only the table of the last stays. Those of the others hold one
+    part and go with it: whole, they are the largest of a run, and would be spilled and read back."""
+    *before, last = names
+    table = queries.made(last)
     for number, part in enumerate(parts):
+        for name in before:
+            queries.run(con, name, {**values, **part})
         held = {counted: count(con, table) if number else 0} if counted else {}
-        queries.run(con, name, {**values, **part, **held}, more=number > 0)
+        queries.run(con, last, {**values, **part, **held}, more=number > 0)
+        for name in before:
+            con.execute(f"drop table {queries.made(name)}")

@@ -61,6 +61,17 @@ def test_a_table_goes_when_nothing_reads_it_any_more(done: str) -> None:
         assert table not in {*LINKED_TABLES, *RUN_TABLES}
 
 
+@pytest.mark.parametrize("group", link.TOGETHER, ids="-".join)
+def test_what_holds_one_range_at_a_time_is_read_within_its_group(group: tuple[str, ...]) -> None:
+    """They follow one another, each by ranges of persons, and no other statement reads a table that is gone."""
+    at = link.TRAJECTORIES.index(group[0])
+    assert link.TRAJECTORIES[at : at + len(group)] == group
+    assert set(group) <= set(link.BY_PERSON)
+    for name in group[:-1]:
+        readers = [one for one in NAMES if re.search(rf"\b(from|join) {queries.made(name)}\b", queries.text(one))]
+        assert readers and set(readers) <= set(group)
+
+
 def test_every_declared_table_is_made() -> None:
     made = set(re.findall(r"create table (\w+)", "\n".join(queries.text(name) for name in NAMES)))
     by_python = {"funnel", "reconciliation", "fallback_model", "fallback_curve"}
