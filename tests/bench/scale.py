@@ -103,7 +103,7 @@ def at(persons: int, home: Path, *, kept: bool) -> dict[str, Found]:
     """Every step at one size, peers at three of them; a kept folder goes on where it was, and its tables stay."""
     console.print(f"[bold]{persons:,} persons[/bold]")
     folder = home / str(persons)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     (folder / "persons").write_text(str(persons), encoding="utf-8")
     for name in ("make", "store"):
         measured(name, folder)

@@ -81,3 +81,9 @@ def test_another_answer_of_a_peer_is_seen() -> None:
     assert scale_page.unequal(found) == []
     found[LARGE]["splink_pairs"]["answer"] = [2]
     assert scale_page.unequal(found) == ["splink_pairs at 18,000,000"]
+
+
+def test_at_a_size_without_peers_what_is_held_against_one_is_not_judged() -> None:
+    found = {step: one for step, one in measured(1).items() if step not in scale_page.OTHERS}
+    judged = {line[0]: line[3] for line in scale_page.targets({MIDDLE: found}) if "file" not in line[1]}
+    assert judged == dict.fromkeys(("T4", "T6", "T7", "T9"))
