@@ -27,7 +27,8 @@ BEGIN, END = "<!-- bench-estimate: begin -->", "<!-- bench-estimate: end -->"
 REGIONS = ("region", "predicted", "counted", "bias %", "80% covers", "95% covers")
 MOST = 8  # regions shown
 AHEAD = ("area", "predicted size", "cells", "80% covers", "95% covers", "bias %")
-FIRST_SEED = 3000  # never looked at before estimator and verdicts were settled (decisions 131 and 137); those below were
+# Never looked at before estimator and verdicts were settled (decisions 131 and 137); countries below were.
+FIRST_SEED = 3000
 HEAD = (
     "period",
     "area",
