@@ -12,12 +12,16 @@ model, Clayton & Kaldor (1987); the sampler, Gelfand & Smith (1990) JASA 85, 398
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from scipy.special import gammaln, logsumexp
 
 from estimation.arrays import Bools, Floats, Rng
 
+# float32: a draw has digits to spare, and in half the memory it takes two thirds of the time.
+Singles = npt.NDArray[np.floating[Any]]
 BLOCK, YEAR = 4, 2
 SWEEPS = 3
 SDS: Floats = np.array([0.01, 0.04, 0.08, 0.12, 0.16, 0.2, 0.25, 0.3, 0.4])  # of a factor; prior half-normal(0.3)
@@ -82,6 +86,14 @@ def _kernel(sd: float) -> Floats:
     return np.asarray(found / found.sum(axis=0), np.float64)
 
 
+def _single(values: Floats) -> Singles:
+    return np.asarray(values, np.float32)
+
+
+def _gamma(rng: Rng, shape: Singles) -> Singles:
+    return np.asarray(rng.standard_gamma(shape, dtype=np.float32), np.float32)
+
+
 @dataclass(frozen=True)
 class Known:
     """What `sample` is given."""
@@ -100,36 +112,37 @@ class Known:
         Replicates are chains of their own. Each begins near where it should be: rates and block factors from their
         conditional law with counts weighed by how far the factors below them spread them.
         """
-        years, within = blocks(self.y.shape[2], YEAR), _within(self.y.shape[2])
+        years, within = _single(blocks(self.y.shape[2], YEAR)), _single(_within(self.y.shape[2]))
         of_block, of_year = within.argmax(axis=1), years.argmax(axis=1)
-        counts, time = self.y * self.informs, self.time * self.informs
-        by_year, by_half, a = counts @ years, counts.sum(axis=1), self.shapes[:, None]
-        block, year = (1 / self.spread[:, i, None, None] for i in (0, 1))
-        e = (time * self.levels) @ years
+        counts, time = _single(self.y * self.informs), _single(self.time * self.informs)
+        by_year, by_half, a = counts @ years, counts.sum(axis=1), _single(self.shapes[:, None])
+        block, year = (_single(1 / self.spread[:, i, None, None]) for i in (0, 1))
+        means, levels = _single(self.means), _single(self.levels)
+        e = (time * levels) @ years
         rate = self._first(rng, by_year, e, within)
         g = _near(rng, by_year, rate[:, :, None] * e, within, (block, year))
         for _ in range(sweeps):
-            h = rng.gamma(year + by_year) / (year + rate[:, :, None] * g[:, :, of_block] * e)
-            g = rng.gamma(block + by_year @ within) / (block + rate[:, :, None] * ((h * e) @ within))
+            h = _gamma(rng, year + by_year) / (year + rate[:, :, None] * g[:, :, of_block] * e)
+            g = _gamma(rng, block + by_year @ within) / (block + rate[:, :, None] * ((h * e) @ within))
             own = g[:, :, of_block] * h
-            rate = rng.gamma(a + by_year.sum(axis=2)) / (a / self.means + (own * e).sum(axis=2))
-            seen = np.einsum("rmt,rmt->rt", (rate[:, :, None] * own)[:, :, of_year], time, optimize=True)
-            level = np.where(seen > 0, rng.gamma(by_half + 0.5) / np.maximum(seen, 1e-9), self.levels)
+            rate = _gamma(rng, a + by_year.sum(axis=2)) / (a / means + (own * e).sum(axis=2))
+            seen = np.einsum("rmt,rmt->rt", (rate[:, :, None] * own)[:, :, of_year], time)
+            level = np.where(seen > 0, _gamma(rng, by_half + 0.5) / np.maximum(seen, 1e-9), levels)
             e = (time * level[:, None, :]) @ years
-        return rate, np.asarray(level, np.float64), np.asarray(own[:, :, of_year], np.float64)
+        return rate.astype(np.float64), level.astype(np.float64), own[:, :, of_year].astype(np.float64)
 
-    def _first(self, rng: Rng, y: Floats, e: Floats, within: Floats) -> Floats:
+    def _first(self, rng: Rng, y: Singles, e: Singles, within: Singles) -> Singles:
         """Rates (R x M) with counts weighed by the spread of the factors, taken as if each had the mean of its area."""
         total, square, blocks_ = e.sum(axis=2), (e**2).sum(axis=2), ((e @ within) ** 2).sum(axis=2)
         guess = (self.shapes[:, None] + y.sum(axis=2)) / (self.shapes[:, None] / self.means + total)
         more = self.spread[:, :1] * blocks_ + self.spread[:, 1:] * square
         wide = 1 + guess * more / np.maximum(total, 1e-9)
         a, b = self.shapes[:, None] + y.sum(axis=2) / wide, self.shapes[:, None] / self.means + total / wide
-        return np.asarray(rng.gamma(a) / b, np.float64)
+        return np.asarray(rng.gamma(a) / b, np.float32)
 
 
-def _near(rng: Rng, y: Floats, mean: Floats, within: Floats, shape: tuple[Floats, Floats]) -> Floats:
+def _near(rng: Rng, y: Singles, mean: Singles, within: Singles, shape: tuple[Singles, Singles]) -> Singles:
     """Block factors (R x M x B) with the counts of each year weighed by the spread of its own factor."""
     block, year = shape
     less = 1 / (1 + mean / year)
-    return np.asarray(rng.gamma(block + (y * less) @ within) / (block + (mean * less) @ within), np.float64)
+    return _gamma(rng, block + (y * less) @ within) / (block + (mean * less) @ within)

@@ -90,24 +90,31 @@ def compute(linked: Linked, choices: Choices) -> Estimated:
     """Everything but the files."""
     grid, corrected = Grid.of(linked.places, linked.halves), common(linked, choices)
 
+    finish = ends.estimate(streams(choices.seed, _ENDS), linked, corrected)
+
     def one(measure: tuple[str, int]) -> tuple[Use | None, Counted, list[Row]]:
         group, months = measure
         found = use_of(linked, choices, corrected, group, months)
         data = use.counted(linked, group, months)
-        return found, data, list(summary.rows(_measure(group, months, found, data), grid)) if found else []
+        if found is None:
+            return None, data, []
+        made = [*summary.rows(_measure(group, months, found, data), grid)]
+        if group == "ALLE":
+            made += summary.rows(_need(choices.seed, months, found, data, finish), grid)
+        return found, data, made
 
-    finish = ends.estimate(streams(choices.seed, _ENDS), linked, corrected)
     with ThreadPoolExecutor(2) as pool:  # draws and sorts leave the interpreter; each measure has its own stream
-        done = dict(zip(MEASURES, pool.map(one, MEASURES), strict=True))
+        begun = {measure: pool.submit(one, measure) for measure in MEASURES}
+        # Last in the queue, so what it waits for is under way.
+        later = pool.submit(lambda: _project(choices, linked, corrected, begun[HEADLINE].result()[:2], grid))
+    done = {measure: made.result() for measure, made in begun.items()}
     rows = list(summary.rows(_ends_measure(linked, finish), grid))
     told = facts.corrections(linked, corrected, bool(choices.sample.examined))
     for (group, months), (found, data, mine) in done.items():
         rows += mine
         if found is not None:
             told += facts.model(found, data, group, months)
-            if group == "ALLE":
-                rows += summary.rows(_need(choices.seed, months, found, data, finish), grid)
-    ahead, more = _project(choices, linked, corrected, done[HEADLINE][:2], grid)
+    ahead, more = later.result()
     result = {
         "estimates": rows,
         "schattingen": summary.reader_rows(rows, linked.places, ASSUMPTION),
