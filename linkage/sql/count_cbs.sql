@@ -1,10 +1,16 @@
 -- grain in: one row per arrangement, and clients by group, year and age. grain out: one row per published key (indicator x breakdown x year).
--- why: arrangements by start and by end, never persons; clients are persons with an arrangement in the year, by age.
+-- why: arrangements by start and by end, never persons, of whom delivered that year; clients are persons with an arrangement in it.
 -- source: registers.md 0.4 and 6.5; linkage.md section 7, Years; keys of schemas/reference/national_figures.csv.
 insert into figures
 with
+-- A start of a year without delivery is told by the next one; the register did not have it then and did not count it.
+delivered as (
+  select distinct gemeente, left(half_year, 4)::bigint as year
+  from coverage
+  where delivered
+),
 -- Added up before they get their names: an arrangement is read twice, and written never.
-flows as (
+counted as (
   select 'inflow' as indicator, wmo_group, gemeente_delivery, year(wmo_start) as year, count(*) as n
   from wmo_arrangements
   group by all
@@ -13,6 +19,13 @@ flows as (
   from wmo_arrangements
   where wmo_end is not null
   group by all
+),
+flows as (
+  select c.indicator, c.wmo_group, c.gemeente_delivery, c.year, c.n
+  from counted as c
+  join delivered as d
+    on d.gemeente = c.gemeente_delivery
+    and d.year = c.year
 ),
 provisions as (
   select 'THUIS' as wmo_group, 'support_at_home' as provision
