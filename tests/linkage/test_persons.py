@@ -190,6 +190,16 @@ def test_jji_is_counted_from_the_manifest_and_only_there(tmp_path: Path) -> None
     }
 
 
+def test_a_wmo_start_counts_in_a_year_that_its_municipality_delivered(run: Run) -> None:
+    """CBS had no figure of a town for a year without its delivery; the next delivery tells that start all the same."""
+    begun = {"bsn": "b", "datum_start": "2021-03-01", "verslagperiode": "2022H1"}
+    for halves, counted in (([*everywhere("0363")], 1), (["2022H1", "2022H2"], None)):
+        tables = run(gmsd=[gmsd(**begun)], coverage={half: ["0363"] for half in halves})
+        rows = {(row["indicator"], row["breakdown"], row["year"]): row["value"] for row in tables("register_counts")}
+        assert len(tables("wmo_arrangements")) == 1
+        assert rows.get(("inflow", "provision=support_at_home", "2021")) == counted
+
+
 def test_every_printed_figure_stands_beside_a_count_or_a_reason(run: Run) -> None:
     rows = run(**COUNTRY, coverage=everywhere("0363"))("reconciliation")
     assert len(rows) == 213
