@@ -351,7 +351,7 @@ def test_renewing_keks_killed_half_way_loses_no_key(world, monkeypatch) -> None:
             keys.renew_keks(folder)
     assert len([*(world.keys / "kek" / "converter").iterdir()]) == 2
     assert {p.name: keys.load(p, KeyFile.read(p).kind).tag for p in folder.glob("*.key")} == tags
-    keys.renew_keks(folder)
+    assert keys.renew_keks(folder)
     assert len([*(world.keys / "kek" / "converter").iterdir()]) == 1
     assert {p.name: keys.load(p, KeyFile.read(p).kind).tag for p in folder.glob("*.key")} == tags
 
