@@ -5,7 +5,7 @@ insert into figures
 with
 -- A start of a year without delivery is told by the next one; the register did not have it then and did not count it.
 delivered as (
-  select distinct gemeente, left(half_year, 4)::bigint as year
+  select distinct gemeente, split_part(half_year, 'H', 1)::bigint as year
   from coverage
   where delivered
 ),
