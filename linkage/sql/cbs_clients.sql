@@ -1,5 +1,5 @@
 -- grain in: one row per arrangement (of a range of persons). grain out: one row per range x group (THUIS, OPVANG) x year x age, with its people.
--- why: telling people apart holds a row of each; whoever is in one range is in no other, so that counts of ranges add up.
+-- why: rows of nobody are no clients; telling people apart holds a row of each, and people of ranges add up.
 -- source: registers.md 0.4 and 6.5: clients are persons with an arrangement in the year, by age.
 create table cbs_clients as
 with
@@ -27,5 +27,6 @@ select
 from clients as c
 join persons as p
   on p.person_id = c.person_id
-where p.person_id between $first_person::bigint and $last_person::bigint
+where p.linkable
+  and p.person_id between $first_person::bigint and $last_person::bigint
 group by all

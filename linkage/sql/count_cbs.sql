@@ -1,5 +1,5 @@
 -- grain in: one row per arrangement, and clients by group, year and age. grain out: one row per published key (indicator x breakdown x year).
--- why: arrangements by start and by end, never persons, of whom delivered that year; clients are persons with an arrangement in it.
+-- why: arrangements of identified people by start and by end, of whom delivered that year; clients are people with one in it.
 -- source: registers.md 0.4 and 6.5; linkage.md section 7, Years; keys of schemas/reference/national_figures.csv.
 insert into figures
 with
@@ -9,14 +9,24 @@ delivered as (
   from coverage
   where delivered
 ),
+-- A row that is nobody's would count the arrangement of its client a second time: CBS merges records of one person.
+nobody as (
+  select person_id
+  from persons
+  where not linkable
+),
 -- Added up before they get their names: an arrangement is read twice, and written never.
 counted as (
   select 'inflow' as indicator, wmo_group, gemeente_delivery, year(wmo_start) as year, count(*) as n
-  from wmo_arrangements
+  from wmo_arrangements as w
+  anti join nobody as b
+    on b.person_id = w.person_id
   group by all
   union all
   select 'outflow' as indicator, wmo_group, gemeente_delivery, year(wmo_end) as year, count(*) as n
-  from wmo_arrangements
+  from wmo_arrangements as w
+  anti join nobody as b
+    on b.person_id = w.person_id
   where wmo_end is not null
   group by all
 ),

@@ -200,6 +200,17 @@ def test_a_wmo_start_counts_in_a_year_that_its_municipality_delivered(run: Run) 
         assert rows.get(("inflow", "provision=support_at_home", "2021")) == counted
 
 
+def test_a_row_of_nobody_is_no_second_client_and_no_second_start(run: Run) -> None:
+    """CBS merges records of one person. A row whose number is unusable is nobody's: told, but not counted."""
+    halves = [{"verslagperiode": half, "datum_start": "2021-03-01"} for half in ("2021H1", "2021H2")]
+    tables = run(gmsd=[gmsd(bsn="b", **halves[0]), gmsd(bsn=None, **halves[1])], coverage=everywhere("0363"))
+    rows = {(row["indicator"], row["breakdown"], row["year"]): row["value"] for row in tables("register_counts")}
+    assert len(tables("wmo_arrangements")) == 2
+    assert sorted(row["linkable"] for row in tables("persons")) == [False, True]
+    assert rows["inflow", "provision=support_at_home", "2021"] == 1
+    assert rows["clients", "provision=support_at_home", "2021"] == 1
+
+
 def test_every_printed_figure_stands_beside_a_count_or_a_reason(run: Run) -> None:
     rows = run(**COUNTRY, coverage=everywhere("0363"))("reconciliation")
     assert len(rows) == 213
