@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,6 +11,8 @@ import duckdb
 
 Connection = duckdb.DuckDBPyConnection
 NEVER = "1000TB"  # of changes, before DuckDB lays tables away by itself: only `compress` does
+TAKEN = """select coalesce(sum(memory_usage_bytes + temporary_storage_bytes), 0) from duckdb_memory()
+where tag = 'IN_MEMORY_TABLE'"""
 HELD = "held"  # the database in memory that may compress its tables; the one that DuckDB opens by itself may not
 
 
@@ -22,6 +25,28 @@ def compress(con: Connection) -> None:
     """Lay tables away compressed: a third of the memory, and of what would be spilled. Costs a third of a CPU second
     per million wide rows, so it is for tables that are large beside the limit."""
     con.execute(f"checkpoint {HELD}")
+
+
+class Shelf:
+    """Lays tables away as they grow: whenever they take `step` bytes more, in memory and spilled together, than when it
+    last did. What is compressed while it is still in memory is not spilled at its full size and read back for it."""
+
+    def __init__(self, con: Connection, step: float) -> None:
+        self._con, self._step, self._held = con, step, 0.0
+
+    def tidy(self) -> None:
+        """Compress when there is enough to compress."""
+        if self._step < math.inf and self._taken() > self._held + self._step:
+            self.clear()
+
+    def clear(self) -> None:
+        """Compress whatever there is, where tables are large at all."""
+        if self._step < math.inf:
+            compress(self._con)
+            self._held = self._taken()
+
+    def _taken(self) -> float:
+        return float(self._con.execute(TAKEN).fetchall()[0][0])
 
 
 @contextmanager

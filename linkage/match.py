@@ -6,7 +6,7 @@ its lowest pseudonym, and person numbers depend on content alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -59,9 +59,16 @@ def _lowest(root: Ints, held: npt.NDArray[np.bool_], kind: npt.NDArray[np.generi
 
 
 def rows(
-    con: Connection, values: Mapping[str, Parameter], first_free: int, room: Room, deliveries: Sequence[Delivery]
+    con: Connection,
+    values: Mapping[str, Parameter],
+    first_free: int,
+    room: Room,
+    deliveries: Sequence[Delivery],
+    *,
+    after: Callable[[], None],
 ) -> int:
     """Stage every register with the person of each row; returns the number of persons, unlinkable ones included.
+    `after` is called after every part.
 
     Persons below `first_free` are known already: by number, or by fallback keys.
     """
@@ -71,7 +78,7 @@ def rows(
         if not register.payload_columns:
             continue
         mine = [one for one in deliveries if one.register == register.name]
-        parts.each(con, f"stage_{register.name}", {**values, "first_free": persons}, room.rows(mine))
+        parts.each(con, f"stage_{register.name}", {**values, "first_free": persons}, room.rows(mine), after=after)
         found = con.execute(f"select count(*) from {register.name} where person_id >= {persons:d}").fetchall()  # noqa: S608
         persons += int(found[0][0])
     return persons

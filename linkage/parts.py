@@ -9,7 +9,7 @@ arrangements a range of person numbers (all rows of a person stand in one part).
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from linkage import queries
@@ -24,7 +24,7 @@ FIXED = 80e6
 RANGE = 500_000  # persons
 NUMBERS = 500_000  # key numbers in a range: DuckDB finds up to a million consecutive numbers by their place, unhashed
 ALL = 2**62
-WHOLE: Values = {"first_person": 0, "last_person": ALL, "first_variant": 0}
+WHOLE: Values = {"first_person": 0, "last_person": ALL}
 _SIZE = re.compile(r"([\d.]+)\s*([KMGT])?i?B?", re.IGNORECASE)
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 
@@ -101,21 +101,19 @@ def count(con: Connection, table: str) -> int:
     return int(con.execute(f"select count(*) from {table}").fetchall()[0][0])  # noqa: S608 - a name in our own code
 
 
-def each(con: Connection, name: str, values: Values, parts: Iterator[Values], counted: str = "") -> None:
+def each(
+    con: Connection,
+    name: str,
+    values: Values,
+    parts: Iterator[Values],
+    counted: str = "",
+    *,
+    after: Callable[[], None] = lambda: None,
+) -> None:
     """The statement part by part: the first makes its table, the others add to it; `counted` is the parameter that
-    gets the number of rows there are already."""
-    together(con, (name,), values, parts, counted)
-
-
-def together(con: Connection, names: Sequence[str], values: Values, parts: Iterator[Values], counted: str = "") -> None:
-    """Statements that follow one another, part by part; only the table of the last stays. Those of the others hold one
-    part and go with it: whole, they are the largest of a run, and would be spilled and read back."""
-    *before, last = names
-    table = queries.made(last)
+    gets the number of rows there are already. `after` is called after every part."""
+    table = queries.made(name)
     for number, part in enumerate(parts):
-        for name in before:
-            queries.run(con, name, {**values, **part})
         held = {counted: count(con, table) if number else 0} if counted else {}
-        queries.run(con, last, {**values, **part, **held}, more=number > 0)
-        for name in before:
-            con.execute(f"drop table {queries.made(name)}")
+        queries.run(con, name, {**values, **part, **held}, more=number > 0)
+        after()

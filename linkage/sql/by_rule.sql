@@ -12,3 +12,4 @@ join unnumbered_years as u
   on u.gemeente = g.gemeente
   and u.jaar = g.half // 2
 where g.nummer is not null
+  and g.person_id between $first_person::bigint and $last_person::bigint

@@ -13,6 +13,7 @@ lines as (
   join ref_care as c
     on c.zorgtype = i.zorgtype
   where i.zorg_begin is not null
+    and i.person_id between $first_person::bigint and $last_person::bigint
 ),
 breaks as (
   select

@@ -9,6 +9,7 @@ select
 from injus
 where soort_melding = 'EINDE_DETENTIE'
   and reden_einde in ('OVERLIJDEN', 'UITZETTING')
+  and person_id between $first_person::bigint and $last_person::bigint
 union
 select
   person_id,
@@ -16,6 +17,7 @@ select
   datum as day
 from injus_tbs
 where gebeurtenis in ('OVERLIJDEN', 'UITZETTING')
+  and person_id between $first_person::bigint and $last_person::bigint
 union
 select
   person_id,
@@ -24,6 +26,7 @@ select
 from ifzo
 where reden_einde_zorg = 'OVERLIJDEN'
   and coalesce(zorg_eind, titel_eind) is not null
+  and person_id between $first_person::bigint and $last_person::bigint
 union
 select
   person_id,
@@ -32,3 +35,4 @@ select
 from gmsd
 where reden_beeindiging = '02'
   and wmo_end is not null
+  and person_id between $first_person::bigint and $last_person::bigint

@@ -14,7 +14,6 @@ spans as (
     max(part_begin) filter (where part_end is null) as last_open,
     count(*)::integer as parts
   from detention_parts
-  where person_id between $first_person::bigint and $last_person::bigint
   group by all
 ),
 told as (
@@ -36,7 +35,7 @@ told as (
     and n.sector = p.sector
     and n.detentie_id = p.detentie_id
   where n.soort_melding <> 'VERLOF'
-    and p.person_id between $first_person::bigint and $last_person::bigint
+    and n.person_id between $first_person::bigint and $last_person::bigint
   group by all
 )
 select

@@ -15,5 +15,4 @@ join care_spells as c
   and c.care_begin <= e.title_end
 join ref_care_group as r
   on r.care_group = c.care_group
-where e.person_id between $first_person::bigint and $last_person::bigint
 group by all

@@ -18,7 +18,6 @@ met as (
   from events as e
   join detention_spells as d
     on d.person_id = e.person_id
-  where e.person_id between $first_person::bigint and $last_person::bigint
 )
 select
   person_id,

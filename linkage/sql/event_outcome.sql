@@ -45,7 +45,6 @@ chosen as (
         gemeente_brp
     ) as nearest
   from event_wmo
-  where person_id between $first_person::bigint and $last_person::bigint
   group by person_id, chain_begin
 )
 select

@@ -20,7 +20,6 @@ known as (
   left join event_outcome as w
     on w.person_id = e.person_id
     and w.chain_begin = e.chain_begin
-  where e.person_id between $first_person::bigint and $last_person::bigint
 ),
 options as (
   select

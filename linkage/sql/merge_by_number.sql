@@ -12,7 +12,6 @@ numbered as (
       rows between unbounded preceding and current row
     ) as turn
   from pieces_by_number
-  where person_id between $first_person::bigint and $last_person::bigint
 )
 select
   person_id,

@@ -17,5 +17,4 @@ select
 from rule_variants as v
 join rule_components as c
   on c.variant = v.variant
-where v.person_id between $first_person::bigint and $last_person::bigint
 group by v.person_id, v.gemeente, v.productcategorie, c.component

@@ -16,7 +16,6 @@ seen as (
     min(geslacht) as first_sex,
     max(geslacht) as last_sex
   from told_attributes
-  where person_id between $first_person::bigint and $last_person::bigint
   group by person_id
 ),
 -- Of nearly everybody all rows say the same: only the others are weighed.
@@ -33,7 +32,6 @@ weighed as (
     and (s.first_year < s.last_year or s.first_sex < s.last_sex)
   join ref_attribute_order as o
     on o.register = t.register
-  where t.person_id between $first_person::bigint and $last_person::bigint
 ),
 years as (
   select person_id, rank, geboortejaar, sum(n)::bigint as n
@@ -86,6 +84,7 @@ select
 from seen as s
 left join person_root as r
   on r.person_id = s.person_id
+  and r.person_id between $first_person::bigint and $last_person::bigint
 left join year_of as y
   on y.person_id = s.person_id
 left join sex_of as x

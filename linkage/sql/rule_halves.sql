@@ -17,7 +17,6 @@ halves as (
       order by wmo_end desc nulls first, reden nulls last
     ) as best
   from rule_rows
-  where person_id between $first_person::bigint and $last_person::bigint
   group by person_id, gemeente, productcategorie, leveringsvorm, wmo_start, half
 )
 select

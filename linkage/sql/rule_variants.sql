@@ -32,10 +32,9 @@ placed as (
     and t.leveringsvorm = h.leveringsvorm
     and t.wmo_start = h.wmo_start
     and t.half = h.replaced_in
-  where r.person_id between $first_person::bigint and $last_person::bigint
 )
 select
-  ($first_variant + row_number() over () - 1)::integer as variant,
+  (row_number() over () - 1)::integer as variant,
   person_id,
   gemeente,
   productcategorie,

@@ -8,4 +8,5 @@ select
   datum,
   first(gemeente_verblijf order by place_rank(gemeente_verblijf), gemeente_verblijf) as gemeente_verblijf
 from injus_tbs
+where person_id between $first_person::bigint and $last_person::bigint
 group by person_id, tbs_id, gebeurtenis, datum

@@ -8,7 +8,6 @@ breaks as (
     *,
     coalesce(title_begin - max(title_end) over earlier > $chain_gap_days::integer, true) as is_new
   from titles
-  where person_id between $first_person::bigint and $last_person::bigint
   window earlier as (
     partition by person_id
     order by title_begin, title_end, titel_code

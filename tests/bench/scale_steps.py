@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from linkage import link, match, queries, tables
+from linkage import database, link, match, queries, tables, trajectories
 from linkage.database import Connection, connect
 from linkage.plan import Plan
 from tests.bench import scale_store
@@ -35,7 +35,8 @@ WATCHED: tuple[tuple[Any, str, Callable[..., str]], ...] = (
     (queries, "run", lambda con, name, values: name),
     (tables, "write", lambda con, table, out: f"write {table.name}"),
     (match, "components", lambda *_: "components"),
-    (link, "compress", lambda *_: "compress"),
+    (database, "compress", lambda *_: "compress"),
+    (trajectories, "add", lambda *_: "add ranges"),
 )
 KEY = "md5('koppel' || ({}))::uuid"
 # Per person 0.4 title ends, 0.16 placements, 0.16 care lines and 4 Wmo records in ten years, as performance.md has it.

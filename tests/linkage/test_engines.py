@@ -20,8 +20,9 @@ from linkage import queries
 from linkage.engines import run, session
 from linkage.engines.session import Engine
 from linkage.engines.translate import macros, reads, translate
-from linkage.link import EVENTS, MACROS, TRAJECTORIES, link
+from linkage.link import MACROS, link
 from linkage.plan import Plan
+from linkage.trajectories import EVENTS, PLACES, TRAJECTORIES
 from schemas.errors import ConfigError
 from tests.linkage.build import hash_of, write_deliveries
 from tests.linkage.countries import Country, countries
@@ -220,6 +221,6 @@ def test_the_light_client_has_no_spark_of_its_own(tmp_path: Path) -> None:
 
 def test_every_statement_of_a_run_is_translated() -> None:
     """The list that `koppel run --engine` runs: nothing in it but tables, and what each reads is known."""
-    made = [reads(name)[0] for name in (*TRAJECTORIES, *EVENTS)]
+    made = [reads(name)[0] for name in (*PLACES, *TRAJECTORIES, *EVENTS)]
     assert len(made) == len(set(made)) and {"wmo_arrangements", "title_end_events"} <= set(made)
     assert set(macros(MACROS)) == set(MACROS)

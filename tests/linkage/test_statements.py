@@ -8,7 +8,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from linkage import database, indicators, link, parts, queries
+from linkage import database, indicators, link, parts, queries, trajectories
 from linkage.plan import Plan
 from schemas.linked import LINKED_TABLES
 from schemas.target_group import RUN_TABLES
@@ -53,23 +53,20 @@ def test_every_window_of_the_plan_is_used_by_a_statement_or_by_the_stage() -> No
 
 @pytest.mark.parametrize("done", link.DONE_AFTER)
 def test_a_table_goes_when_nothing_reads_it_any_more(done: str) -> None:
-    """Not before the last statement that names it (Python reads `rule_pairs` only), and never one that is written."""
-    order = [*link.TRAJECTORIES, *link.EVENTS, *link.COUNTS, *indicators.STATEMENTS, *link.RECOUNTS, *link.ACCOUNTS]
+    """Not before the last statement that names it, and never one that is written."""
+    order = [*link.COUNTS, *indicators.STATEMENTS, *link.RECOUNTS, *link.ACCOUNTS]
     for table in link.DONE_AFTER[done]:
         readers = [name for name in order if re.search(rf"\b(from|join) {table}\b", queries.text(name))]
         assert max(map(order.index, readers), default=-1) <= order.index(done)
         assert table not in {*LINKED_TABLES, *RUN_TABLES}
 
 
-@pytest.mark.parametrize("group", link.TOGETHER, ids="-".join)
-def test_what_holds_one_range_at_a_time_is_read_within_its_group(group: tuple[str, ...]) -> None:
-    """They follow one another, each by ranges of persons, and no other statement reads a table that is gone."""
-    at = link.TRAJECTORIES.index(group[0])
-    assert link.TRAJECTORIES[at : at + len(group)] == group
-    assert set(group) <= set(link.BY_PERSON)
-    for name in group[:-1]:
+def test_what_is_not_kept_is_read_within_its_range_and_by_nobody_else() -> None:
+    """What lies between rows and events is gone when its range is done."""
+    steps = (*trajectories.TRAJECTORIES, *trajectories.EVENTS)
+    for name in steps:
         readers = [one for one in NAMES if re.search(rf"\b(from|join) {queries.made(name)}\b", queries.text(one))]
-        assert readers and set(readers) <= set(group)
+        assert link._read_later(queries.made(name)) or set(readers) <= set(steps), name
 
 
 def test_every_declared_table_is_made() -> None:
