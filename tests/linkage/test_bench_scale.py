@@ -19,8 +19,8 @@ def measured(cpu: float, **statements: float) -> dict[str, dict[str, Any]]:
     return {**found, "linked": {**one, "answer": statements}, "files": {"wmo": 0.7, "wmo32": 1.0}}
 
 
-def t5(found: dict[int, dict[str, Any]]) -> scale_page.Line:
-    return next(line for line in scale_page.targets(found) if line[0] == "T5")
+def t5(found: dict[int, dict[str, Any]], of: str = "statement") -> scale_page.Line:
+    return next(line for line in scale_page.targets(found) if line[0] == "T5" and of in line[1])
 
 
 def test_every_factor_between_fourfold_sizes_is_judged() -> None:
@@ -39,6 +39,26 @@ def test_a_factor_is_judged_by_what_the_larger_takes_however_little_the_smaller_
     text = scale_page.page(found)
     assert "| linked: grows | 0.01 | 0.20 | **20.0** | NOT HELD |" in text
     assert "linked: starts" not in text
+
+
+def test_parts_of_the_linkage_are_judged_by_themselves() -> None:
+    """What statements of one part take is added up: one may grow more where the others grow less."""
+    found = {SMALL: measured(1, titles=1, events=3), MIDDLE: measured(4, titles=6, events=12)}
+    assert t5(found)[2:] == ("1 above it; most 6.0, linked: titles", False)
+    assert t5(found, "part of")[2:] == ("0 above it; most 4.5, linked, trajectories and events", True)
+    found[MIDDLE] = measured(4, titles=6, events=16)
+    assert t5(found, "part of")[3] is False
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        *(("list_keys", "persons"), ("components", "persons"), ("stage_gmsd", "staging"), ("titles", "trajectories")),
+        *(("strata_counts", "counts"), ("inflow_starts", "indicators"), ("write persons", "tables written")),
+    ],
+)
+def test_every_statement_is_of_a_part(name: str, part: str) -> None:
+    assert scale_steps.part_of(name).startswith(part)
 
 
 def test_of_rounds_each_statement_has_its_least() -> None:
