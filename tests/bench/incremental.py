@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,9 +74,17 @@ def _told(run: subprocess.Popen[str]) -> Iterator[tuple[dict[str, Any], float]]:
 
 
 def _used(pid: int) -> float:
-    """CPU seconds of a running process and of those it waited for (proc(5): fields 14 to 17)."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    """CPU seconds of a process and of all below it, ended or not (proc(5): fields 4 and 14 to 17). What it waited for is
+    in its own fields; workers of a pool are waited for when the pool ends, long after their work was told."""
+    found: dict[int, tuple[int, int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            fields = path.read_text(encoding="utf-8").rpartition(")")[2].split()
+            found[int(path.parent.name)] = (int(fields[1]), sum(map(int, fields[11:15])))
+    tree = [pid]
+    for one in tree:
+        tree += [child for child, (parent, _) in found.items() if parent == one]
+    return sum(found[one][1] for one in tree if one in found) / os.sysconf("SC_CLK_TCK")
 
 
 def _children() -> float:
