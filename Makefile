@@ -45,9 +45,10 @@ lint: setup
 types: setup
 	$(BIN)/mypy
 
+# By file: what the tests of a module make once is made by one worker. In order: a file of one long test is not the last.
 tests: compiled
 	rm -f .coverage .coverage.*
-	$(BIN)/pytest -n 2 --dist loadgroup --cov --cov-report= --no-cov-on-fail
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder --cov --cov-report= --no-cov-on-fail
 	$(BIN)/coverage report --skip-covered --format=total
 
 mutate: setup ## which changes to the pseudonymising code no test notices (long; docs/decisions/0021)

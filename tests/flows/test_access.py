@@ -25,7 +25,6 @@ from schemas.linked import LINKED_TABLES
 from tests.flows import accounts
 from tests.flows.conftest import Site
 
-pytestmark = pytest.mark.xdist_group("pipeline")
 UIDS = {name: 61_001 + number for number, name in enumerate(access.NAMES)}
 GROUP = 61_100
 root = pytest.mark.skipif(os.getuid() != 0, reason="only root can take another account")

@@ -19,7 +19,6 @@ from schemas.registers import REGISTERS
 from tests.flows.conftest import Site
 from tests.flows.leaks import scan
 
-pytestmark = pytest.mark.xdist_group("pipeline")
 BSN = "999990019"  # RvIG test range
 
 

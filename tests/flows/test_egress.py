@@ -24,8 +24,6 @@ from pseudonymize.parties import ConverterKeys
 from schemas.errors import DisclosureRefused, KoppelError, QualityGate
 from tests.flows.conftest import Site
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 
 @pytest.fixture(scope="module")
 def settings(finished: Site, tmp_path_factory: pytest.TempPathFactory) -> Settings:

@@ -10,8 +10,6 @@ from flows import resume, settings, work
 from schemas.errors import ConfigError
 from tests.flows.conftest import Site
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 
 @pytest.fixture(autouse=True)
 def _file_again() -> object:

@@ -20,7 +20,6 @@ from schemas.common import FALLBACK_KEYS
 from schemas.registers import REGISTERS
 from synthetic.names import HEADS
 
-pytestmark = pytest.mark.xdist_group("pipeline")
 SCALE, SEED = 0.006, 3
 
 

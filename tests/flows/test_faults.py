@@ -28,7 +28,6 @@ from schemas.errors import ADVICE, ConfigError, DeliveryError, KoppelError, Mach
 from schemas.machine import refusal
 from tests.flows.conftest import Site
 
-pytestmark = pytest.mark.xdist_group("pipeline")
 REGISTER = "injus_tbs"
 
 

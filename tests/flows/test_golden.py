@@ -17,7 +17,6 @@ from flows.settings import load
 from release.disclosure import HIDDEN
 from tests.flows.conftest import Site
 
-pytestmark = pytest.mark.xdist_group("pipeline")
 GOLDEN = Path(__file__).parents[1] / "golden"
 
 

@@ -18,8 +18,6 @@ from schemas.errors import ConfigError
 from schemas.registers import REGISTERS
 from tests.flows.conftest import Site
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 
 @pytest.fixture
 def site(finished: Site, tmp_path: Path) -> Site:

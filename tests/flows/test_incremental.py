@@ -19,7 +19,6 @@ from schemas.registers import REGISTERS
 from tests.flows import halves
 from tests.flows.conftest import FIRST_RUN, SCALE, SEED, Site
 
-pytestmark = pytest.mark.xdist_group("pipeline")
 WHAT = "gmsd"
 DONE = {"converted", "opened", "accepted"}
 

@@ -14,13 +14,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 from flows import resume
 from flows.settings import ENV, Settings, load
 from tests.flows.conftest import Site
 
-pytestmark = pytest.mark.xdist_group("pipeline")
 REGISTER = "reclassering"  # comes through the gateway: it has every boundary there is
 
 # What runs in the process: the real pipeline, with one function that kills the process before or after its real work.

@@ -14,8 +14,6 @@ from flows.settings import load
 from tests.flows.conftest import Site
 from tests.flows.leaks import scan
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 # RvIG test range; remainder 0 in the real 11-proef, so a scan cannot take them for synthetic ones.
 CANARIES = ("999990019", "999994669", "999993653")
 

@@ -17,7 +17,6 @@ from schemas.registers import REGISTERS
 from tests.flows.conftest import Site
 from tests.flows.test_leaks import country_numbers
 
-pytestmark = pytest.mark.xdist_group("pipeline")
 BSN = "999990019"  # RvIG test range
 
 

@@ -27,7 +27,6 @@ from schemas.errors import KeyUnavailable
 from tests import pages
 from tests.flows.conftest import FIRST_RUN, Site
 
-pytestmark = pytest.mark.xdist_group("pipeline")
 YEARS_LATER = governance.today() + dt.timedelta(days=4000)
 
 

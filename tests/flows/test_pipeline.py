@@ -21,8 +21,6 @@ from schemas.registers import REGISTERS
 from schemas.target_group import RUN_TABLES
 from tests.flows.conftest import Site
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 
 def outputs(site: Site) -> dict[str, str]:
     settings = load(site.config)

@@ -22,8 +22,6 @@ from schemas.errors import ConfigError, DeliveryError, KoppelError, QualityGate
 from tests import pages
 from tests.flows.conftest import Site
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 
 @pytest.fixture
 def site(finished: Site, tmp_path: Path) -> Site:

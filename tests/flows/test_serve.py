@@ -28,7 +28,6 @@ from tests import postgres
 from tests.flows.conftest import Site
 from tests.flows.outside import Outside, api, watching
 
-pytestmark = pytest.mark.xdist_group("pipeline")
 PORT = 4327
 PATIENCE = 180  # seconds until a test gives up; nothing is asserted about time
 

@@ -10,7 +10,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-import pytest
 from rich.console import Console
 
 from flows import statuspage, steps
@@ -20,7 +19,6 @@ from flows.verbs.status import DUE, screen
 from schemas.registers import REGISTERS
 from tests.flows.conftest import Site
 
-pytestmark = pytest.mark.xdist_group("pipeline")
 TODAY = dt.date(2026, 11, 24)
 
 

@@ -15,8 +15,6 @@ from flows.settings import Settings, load
 from schemas.errors import ConfigError
 from tests.flows.conftest import Site
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 
 @pytest.fixture
 def settings(finished: Site, tmp_path: Path) -> Settings:

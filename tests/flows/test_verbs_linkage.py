@@ -20,8 +20,6 @@ from schemas.comparison import Line
 from schemas.errors import ConfigError, QualityGate
 from tests.flows.conftest import SCALE, Site
 
-pytestmark = pytest.mark.xdist_group("pipeline")
-
 
 def test_the_plan_in_words(capsys: pytest.CaptureFixture[str]) -> None:
     show()

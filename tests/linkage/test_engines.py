@@ -27,7 +27,6 @@ from schemas.errors import ConfigError
 from tests.linkage.build import hash_of, write_deliveries
 from tests.linkage.countries import Country, countries
 
-pytestmark = pytest.mark.xdist_group("engines")  # one server for all of them
 SAIL = Engine("sail")
 TYPES: dict[str, dict[str, object]] = {
     "t": {"p": "BIGINT", "d": "DATE", "e": "DATE", "code": "VARCHAR", "n": "INTEGER", "b": "BOOLEAN", "u": "UUID"}
