@@ -36,7 +36,7 @@ class Shelf:
 
     def tidy(self) -> None:
         """Compress when there is enough to compress."""
-        if self._step < math.inf and self._taken() > self._held + self._step:
+        if self._taken() > self._held + self._step:
             self.clear()
 
     def clear(self) -> None:

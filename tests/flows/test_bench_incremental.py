@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from tests.bench import incremental
-from tests.bench.incremental import Round
+from tests.bench.incremental import FIRST, Round
 
 RUN = """
 import json, subprocess, sys, time
@@ -39,18 +39,18 @@ def test_cpu_of_a_step_is_what_the_run_and_its_processes_took_until_it_was_told(
 
 
 def test_the_page_gives_shares_of_everything_and_what_adding_took_of_it() -> None:
-    steps = {"intake": 40.0, "link": 20.0, "upkeep": 0.0}
+    steps = {FIRST: 40.0, "export": 20.0, "upkeep": 0.0}
     whole = Round(80, 90, steps, 5, 1000)
-    added = Round(60, 70, {**steps, "intake": 10.0}, 1, 100)
+    added = Round(60, 70, {**steps, FIRST: 10.0}, 1, 100)
     runs = {"before the half-year": added, "the half-year added": added, "everything from nothing": whole}
     text = incremental.page(runs, 1.0, same=True)
-    assert "| intake | 10.0 | 10.0 | 40.0 | 0.50 | 0.25 |" in text
+    assert "| taking in and linking | 10.0 | 10.0 | 40.0 | 0.50 | 0.25 |" in text
     assert "| upkeep | 0.0 | 0.0 | 0.0 | 0.00 |  |" in text
-    assert "took 0.25 of the CPU of taking in everything" in text
+    assert "took 0.25 of the CPU of taking in and linking everything" in text
 
 
 @pytest.mark.parametrize(("same", "told"), [(True, "**the same bytes**"), (False, "**NOT the same bytes**")])
 def test_the_page_says_whether_bytes_are_the_same(same: bool, told: str) -> None:
-    one = Round(1, 1, {"intake": 1.0}, 1, 1)
+    one = Round(1, 1, {FIRST: 1.0}, 1, 1)
     names = ("before the half-year", "the half-year added", "everything from nothing")
     assert told in incremental.page(dict.fromkeys(names, one), 1.0, same=same)
